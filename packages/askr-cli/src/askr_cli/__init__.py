@@ -1,0 +1,1 @@
+"""Askr, an application server for PHP: the askr command."""

@@ -1,0 +1,1 @@
+"""The edge of Askr: HTTP wires, routing and static files."""

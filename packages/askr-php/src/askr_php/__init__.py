@@ -1,0 +1,1 @@
+"""PHP as a library: Askr's SAPI, template and workers."""

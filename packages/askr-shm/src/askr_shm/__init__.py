@@ -1,0 +1,1 @@
+"""Shared memory for Askr: arena, slab, rings and the exchange."""
