@@ -1,0 +1,161 @@
+/*
+ * Worker mode: what PHP keeps per request, given up and made anew while the script that called askr_handle_request() stays on the stack.
+ *
+ * php_request_shutdown() and php_request_startup() do far more than that: they destroy every object, class and constant of the application.  So the parts
+ * that belong to one HTTP request are done here one by one, in PHP's own order (main/main.c):
+ *
+ *   part                          given up by                              made anew by
+ *   ----------------------------  ---------------------------------------  ------------------------------------------
+ *   shutdown functions            called and freed                         an empty table; boot's own table is set aside
+ *   output layer                  php_output_end_all, _deactivate          php_output_activate, output_buffering
+ *   modules with request state    their RSHUTDOWN                          their RINIT (MODULES below)
+ *   superglobals                  zval_ptr_dtor of each of PG(http_globals) php_hash_environment, auto globals again
+ *   SAPI: headers, body, uploads  sapi_deactivate                          sapi_activate (reads a POST body)
+ *   errors, timeout, stat cache   cleared                                  timeout armed again
+ *
+ * [leak-renew-1] php_hash_environment() overwrites PG(http_globals) without freeing it, because request start-up finds it empty; the input filter's arrays
+ * are overwritten by sapi_activate() the same way.  Both are destroyed before.
+ */
+#include <string.h>
+
+#include "php_context.h"
+#include "php_request.h"
+#include "php_response.h"
+
+/* Extensions whose request state would pass from one request to the next; the order is that of RSHUTDOWN. */
+static const char *const MODULES[] = {"session", "filter", "zlib"};
+enum { MODULE_COUNT = sizeof MODULES / sizeof *MODULES };
+
+static HashTable *boot_shutdown_functions;
+static bool is_boot_over;
+
+static zend_module_entry *module_named(const char *name)
+{
+    return zend_hash_str_find_ptr(&module_registry, name, strlen(name));
+}
+
+static void modules_shutdown(void)
+{
+    for (int i = 0; i < MODULE_COUNT; i++) {
+        zend_module_entry *m = module_named(MODULES[i]);
+        if (m && m->request_shutdown_func)
+            m->request_shutdown_func(m->type, m->module_number);
+    }
+    zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
+}
+
+static void modules_startup(void)
+{
+    for (int i = MODULE_COUNT - 1; i >= 0; i--) {
+        zend_module_entry *m = module_named(MODULES[i]);
+        if (m && m->request_startup_func)
+            m->request_startup_func(m->type, m->module_number);
+    }
+}
+
+static void superglobals_destroy(void)
+{
+    for (int i = 0; i < NUM_TRACK_VARS; i++) { /* [leak-renew-1] */
+        zval_ptr_dtor_nogc(&PG(http_globals)[i]);
+        ZVAL_UNDEF(&PG(http_globals)[i]);
+    }
+}
+
+/*
+ * $_SERVER, $_ENV and $_REQUEST are filled when code that names them is compiled, and the application was compiled long ago: those that exist are filled
+ * now, the others when they are first named.
+ */
+static void superglobals_create(void)
+{
+    static const char *const LAZY[] = {"_SERVER", "_ENV", "_REQUEST"};
+
+    php_hash_environment();
+    for (size_t i = 0; i < sizeof LAZY / sizeof *LAZY; i++)
+        if (zend_hash_str_exists(&EG(symbol_table), LAZY[i], strlen(LAZY[i])))
+            zend_is_auto_global_str(LAZY[i], strlen(LAZY[i]));
+}
+
+/* Boot's request ends here: it had no client, so its headers and output are dropped.  Before the first request is begun. */
+void askr_renew_leave_boot(void)
+{
+    if (is_boot_over)
+        return;
+    is_boot_over = true;
+    boot_shutdown_functions = BG(user_shutdown_function_names);
+    BG(user_shutdown_function_names) = NULL;
+    SG(headers_sent) = 1;
+    php_output_discard_all();
+    php_output_deactivate();
+    modules_shutdown();
+    sapi_deactivate();
+}
+
+void askr_renew_begin(void)
+{
+    superglobals_destroy();
+    php_output_activate();
+    PG(header_is_being_sent) = 0;
+    PG(connection_status) = PHP_CONNECTION_NORMAL;
+    PG(in_user_include) = 0;
+    EG(exit_status) = 0;
+    sapi_activate();
+    if (PG(expose_php))
+        sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof SAPI_PHP_VERSION_HEADER - 1, 1);
+    if (PG(output_handler) && PG(output_handler)[0]) {
+        zval handler;
+        ZVAL_STRING(&handler, PG(output_handler));
+        php_output_start_user(&handler, 0, PHP_OUTPUT_HANDLER_STDFLAGS);
+        zval_ptr_dtor(&handler);
+    } else if (PG(output_buffering)) {
+        php_output_start_user(NULL, PG(output_buffering) > 1 ? (size_t)PG(output_buffering) : 0, PHP_OUTPUT_HANDLER_STDFLAGS);
+    } else if (PG(implicit_flush)) {
+        php_output_set_implicit_flush(1);
+    }
+    superglobals_create();
+    modules_startup();
+    if (EG(timeout_seconds))
+        zend_set_timeout(EG(timeout_seconds), 0);
+}
+
+void askr_renew_end(void)
+{
+    if (EG(timeout_seconds))
+        zend_unset_timeout();
+    php_call_shutdown_functions();
+    php_free_shutdown_functions();
+    if (!askr_ctx.is_finished)
+        php_output_end_all();
+    modules_shutdown(); /* the session is written before the client has its answer */
+    askr_response_complete(false);
+    askr_deferred_run();
+    php_output_discard_all();
+    php_output_deactivate();
+    sapi_deactivate();
+    superglobals_destroy();
+    php_clear_stat_cache(0, NULL, 0);
+    askr_compat_clear_last_error();
+    zend_memory_reset_peak_usage();
+    askr_request_end();
+}
+
+void askr_renew_restore_boot(void)
+{
+    if (!is_boot_over)
+        return;
+    is_boot_over = false;
+    if (BG(user_shutdown_function_names)) { /* a request's own, left over by a fatal error */
+        php_call_shutdown_functions();
+        php_free_shutdown_functions();
+    }
+    BG(user_shutdown_function_names) = boot_shutdown_functions;
+    boot_shutdown_functions = NULL;
+}
+
+void askr_renew_leave(void)
+{
+    askr_renew_restore_boot();
+    askr_request_end();
+    sapi_activate();
+    php_output_activate();
+    modules_startup();
+}

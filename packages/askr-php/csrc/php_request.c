@@ -1,0 +1,194 @@
+#include "php_request.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "php_context.h"
+#include "php_log.h"
+#include "php_response.h"
+
+static char *field_text(enum askr_field f)
+{
+    const char *at = askr_ctx.head.field[f].at;
+    return (char *)(uintptr_t)(at ? at : "");
+}
+
+/* SG(request_info) borrows the head's bytes; askr_request_end takes them out again before the head is reused. */
+static void fill_request_info(void)
+{
+    const askr_head *head = &askr_ctx.head;
+    sapi_request_info *info = &SG(request_info);
+    askr_slice type = askr_head_find(head, "content-type"), authorization = askr_head_find(head, "authorization");
+    askr_slice protocol = head->field[ASKR_FIELD_PROTOCOL];
+
+    memset(info, 0, sizeof *info);
+    info->request_method = field_text(ASKR_FIELD_METHOD);
+    info->query_string = field_text(ASKR_FIELD_QUERY);
+    info->request_uri = field_text(ASKR_FIELD_TARGET);
+    info->path_translated = field_text(ASKR_FIELD_SCRIPT_FILENAME);
+    info->content_type = type.at;
+    info->content_length = (zend_long)askr_request_body_bytes(askr_ctx.pool, askr_ctx.xid);
+    info->proto_num = protocol.len == 8 && memcmp(protocol.at, "HTTP/1.0", 8) == 0 ? 1000 : 1001;
+    SG(server_context) = &askr_ctx; /* not NULL: PHP reads a request body only then */
+    SG(sapi_headers).http_response_code = 200;
+    php_handle_auth_data(authorization.at);
+}
+
+bool askr_request_begin(askr_xid x)
+{
+    askr_ctx.xid = x;
+    askr_ctx.head_is_sent = askr_ctx.is_finished = askr_ctx.is_aborted = false;
+    askr_ctx.served++;
+    int rc = askr_head_load(&askr_ctx.head, askr_ctx.pool, x);
+    if (rc == ASKR_OK) {
+        fill_request_info();
+        return true;
+    }
+    askr_logf(ASKR_LOG_ERROR, "worker %u: a request head could not be read (%d); answering 502", askr_ctx.index, rc);
+    askr_worker_finish(askr_ctx.pool, askr_ctx.index, x, 1);
+    askr_request_end();
+    return false;
+}
+
+void askr_request_begin_boot(const char *script)
+{
+    memset(&SG(request_info), 0, sizeof SG(request_info));
+    SG(request_info).request_method = "GET";
+    SG(request_info).query_string = (char *)(uintptr_t) "";
+    SG(request_info).request_uri = (char *)(uintptr_t) "/";
+    SG(request_info).path_translated = (char *)(uintptr_t)script;
+    SG(request_info).proto_num = 1001;
+    SG(sapi_headers).http_response_code = 200;
+    SG(server_context) = &askr_ctx;
+}
+
+void askr_request_end(void)
+{
+    askr_ctx.xid = 0;
+    SG(server_context) = NULL;
+    SG(request_info).request_method = NULL;
+    SG(request_info).query_string = NULL;
+    SG(request_info).request_uri = NULL;
+    SG(request_info).path_translated = NULL;
+    SG(request_info).content_type = NULL;
+    SG(request_info).content_length = 0;
+}
+
+/*
+ * A script that is gone is PHP-FPM's 404, and one that may not be read its 403, with FPM's texts.  The front looked a moment ago, so this is rare, and one
+ * access(2) is cheaper than opening what OPcache has anyway.
+ */
+static bool may_run(const char *script)
+{
+    if (access(script, R_OK) == 0)
+        return true;
+    bool is_forbidden = errno == EACCES;
+    SG(sapi_headers).http_response_code = is_forbidden ? 403 : 404;
+    const char *text = is_forbidden ? "Access denied.\n" : "File not found.\n";
+    php_output_write(text, strlen(text));
+    return false;
+}
+
+/*
+ * What is deferred runs when the client has its answer, and so does the rest of the shutdown; the response is complete before that, with what shutdown
+ * functions and the session add to it.
+ */
+static void complete_then_run_deferred(void)
+{
+    if (!askr_deferred_count())
+        return;
+    zend_try
+    {
+        php_call_shutdown_functions();
+        php_free_shutdown_functions();
+        zval name, result;
+        ZVAL_STRING(&name, "session_write_close");
+        if (zend_hash_exists(EG(function_table), Z_STR(name)) && call_user_function(NULL, NULL, &name, &result, 0, NULL) == SUCCESS)
+            zval_ptr_dtor(&result);
+        zval_ptr_dtor(&name);
+        askr_response_complete(false);
+        askr_deferred_run();
+    }
+    zend_end_try();
+    askr_deferred_drop();
+}
+
+bool askr_request_serve(askr_xid x)
+{
+    if (!askr_request_begin(x))
+        return true;
+    if (php_request_startup() == FAILURE) {
+        askr_logf(ASKR_LOG_ERROR, "worker %u: PHP could not start a request", askr_ctx.index);
+        askr_worker_finish(askr_ctx.pool, askr_ctx.index, x, 1);
+        php_request_shutdown(NULL);
+        askr_request_end();
+        return false;
+    }
+    if (may_run(SG(request_info).path_translated))
+        askr_request_run_script(SG(request_info).path_translated);
+    complete_then_run_deferred();
+    php_request_shutdown(NULL); /* shutdown functions, destructors, output, session: in PHP's order */
+    if (askr_has_client())
+        askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, !askr_ctx.head_is_sent);
+    askr_request_end();
+    return true;
+}
+
+int askr_request_run_script(const char *script)
+{
+    zend_file_handle file;
+
+    zend_stream_init_filename(&file, script);
+    file.primary_script = 1;
+    zend_first_try
+    {
+        php_execute_script(&file);
+    }
+    zend_end_try();
+    zend_destroy_file_handle(&file);
+    return EG(exit_status);
+}
+
+/* ---- deferred work ---- */
+
+enum { DEFERRED_MAX = 256 }; /* the contract's bound, per request */
+static zval deferred[DEFERRED_MAX];
+static uint32_t deferred_count;
+
+bool askr_deferred_add(zval *callback)
+{
+    if (deferred_count == DEFERRED_MAX)
+        return false;
+    ZVAL_COPY(&deferred[deferred_count], callback);
+    deferred_count++;
+    return true;
+}
+
+uint32_t askr_deferred_count(void)
+{
+    return deferred_count;
+}
+
+void askr_deferred_drop(void)
+{
+    while (deferred_count)
+        zval_ptr_dtor(&deferred[--deferred_count]);
+}
+
+/* The list may grow while it runs: what is deferred by deferred work runs too, within the same bound. */
+void askr_deferred_run(void)
+{
+    for (uint32_t i = 0; i < deferred_count; i++) {
+        zval result;
+        ZVAL_UNDEF(&result);
+        if (call_user_function(NULL, NULL, &deferred[i], &result, 0, NULL) == SUCCESS)
+            zval_ptr_dtor(&result);
+        if (EG(exception)) {
+            if (!zend_is_unwind_exit(EG(exception)))
+                askr_logf(ASKR_LOG_WARN, "askr-worker: uncaught %s in deferred work", ZSTR_VAL(EG(exception)->ce->name));
+            zend_clear_exception();
+        }
+    }
+    askr_deferred_drop();
+}
