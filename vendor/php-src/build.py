@@ -28,7 +28,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import source
@@ -175,7 +174,7 @@ def _lock(prefix: pathlib.Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"php: another build of {prefix.name} is running; waiting for it", flush=True)
+            print(f"php: another build of {prefix.name} is running; waiting for it", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -187,15 +186,12 @@ def main() -> int:
     parser.add_argument("--branch", default=os.environ.get("PHP_BRANCH") or None, help="such as 8.4")
     parser.add_argument("--profile", default=os.environ.get("PHP_PROFILE") or "full", help="core or full")
     args = parser.parse_args()
-    started_mono = time.monotonic()
     try:
         plan = load_plan(args.branch, args.profile)
         if args.command == "packages":
             print("\n".join(plan.packages))
         elif args.command == "build":
-            prefix = build(plan)
-            print(f"php: ready after {time.monotonic() - started_mono:.0f} s", file=sys.stderr)
-            print(prefix)
+            print(build(plan))
         elif built := plan.built():
             print(plan.prefix(built))
         else:

@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from pins import CHECKOUT, BuildError, Plan, Release, cache
@@ -85,7 +86,7 @@ def _offered(plan: Plan) -> list[tuple[Release, str]]:
 
 
 def _download(plan: Plan, release: Release, package_version: str, kept: pathlib.Path) -> bool:
-    print(f"php: fetching source package {plan.source_package} {package_version}", flush=True)
+    print(f"php: fetching source package {plan.source_package} {package_version}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
         spec = f"{plan.source_package}={package_version}"
         done = _private_apt("get", "-qq", "source", "--download-only", spec, cwd=folder)
@@ -97,7 +98,7 @@ def _download(plan: Plan, release: Release, package_version: str, kept: pathlib.
             shutil.move(path, kept)
             return True
     # An index may list files that are already gone from the mirror: the next release is tried.
-    print(f"php: not there: {done.stderr.strip().splitlines()[-1:]}", flush=True)
+    print(f"php: not there: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr, flush=True)
     return False
 
 

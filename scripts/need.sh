@@ -1,0 +1,54 @@
+#!/bin/bash
+# need.sh - see to it that the machine has what a goal needs, in one installation.
+#
+#   need.sh dev|system|vendor|test|bench...
+#
+# What can be found (a compiler, a libphp, a Python) counts, wherever it came from; packages are
+# installed for the rest only. See apt-install.sh for what happens where that is not allowed.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib/python.sh"
+
+packages=()
+has() { command -v "$1" >/dev/null; }
+has_system_php() { has php-config && has php && ls /usr/lib/libphp*.so /usr/lib/*/libphp*.so /usr/local/lib/libphp*.so >/dev/null 2>&1; }
+
+need_dev() {
+    askr_find_python >/dev/null || packages+=(python3 python3-venv python3-dev)
+    { has cc && [ -e /usr/include/stdio.h ]; } || packages+=(gcc libc6-dev)
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+}
+need_system() { need_dev; has_system_php || packages+=(libphp-embed php-dev php-cli); }
+need_vendor() {
+    need_dev
+    local python list
+    # A finished build needs its libraries' development files for the kernel's link only, so they stay needed.
+    if python=$(askr_find_python); then
+        list=$("$python" "$here/../vendor/php-src/build.py" packages)
+    else # no tomllib yet: read the lists as text
+        list=$(sed -n '/^packages = \[/,/^\]/s/^ *"\(.*\)",.*/\1/p' "$here/../vendor/php-src/profiles.toml")
+    fi
+    # shellcheck disable=SC2206  # one word per package
+    packages+=($list)
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || packages+=(debian-archive-keyring)
+}
+need_test() {
+    need_system
+    need_vendor
+    has curl || packages+=(curl)
+    { has mariadbd || [ -x /usr/sbin/mariadbd ]; } || packages+=(mariadb-server-core mariadb-client-core)
+}
+need_bench() {
+    need_test
+    has nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
+    has wrk || packages+=(wrk)
+    ls /usr/sbin/php-fpm* >/dev/null 2>&1 || packages+=(php-fpm)
+}
+
+for goal in "$@"; do "need_$goal"; done
+[ ${#packages[@]} -eq 0 ] || bash "$here/apt-install.sh" "for make $*" $(printf '%s\n' "${packages[@]}" | sort -u)
+
+if ! python=$(askr_find_python); then
+    echo "askr: no Python 3.11 or newer with venv and headers was found; name one: make PYTHON=/path/to/python3.11 ..." >&2
+    exit 1
+fi
