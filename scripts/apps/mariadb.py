@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 30.0
 # Small files: a data folder is copied for every test run.
-SIZE_OPTIONS = ("--innodb-log-file-size=4M", "--innodb-undo-tablespaces=0", "--innodb-data-file-path=ibdata1:4M:autoextend")
+SIZE_OPTIONS = (
+    "--innodb-log-file-size=4M",
+    "--innodb-undo-tablespaces=0",
+    "--innodb-data-file-path=ibdata1:4M:autoextend",
+    "--innodb-autoextend-increment=1",
+)
 # A test's database may be lost with the machine, so it does not wait for the disk.
 SPEED_OPTIONS = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--performance-schema=OFF", "--skip-name-resolve")
 

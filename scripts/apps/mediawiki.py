@@ -14,16 +14,23 @@ from scripts.apps.php_cli import PhpNeeds
 if TYPE_CHECKING:
     from scripts.apps.layout import Build
 
-# Parts that no request of a test reaches; without them a copy takes a third of the time.
-UNUSED = ("docs", "tests", "extensions/WikiEditor/tests", "skins/MonoBook", "mw-config/overrides")
+# No extension is enabled, and the wiki speaks English: without the rest, a copy has a sixth of the size.
+UNUSED = ("extensions-core", "extensions")
+KEPT_MESSAGES = {"en.json", "qqq.json"}
 
 
 def lay_out(build: Build) -> str:
     """Make the wiki and install its tables; return the version."""
     app = build.app
     shutil.copytree(build.root / "usr/share/mediawiki", app)
-    for folder in ("data", "cache", "images"):
+    for name in UNUSED:
+        shutil.rmtree(app / name)
+    for file in (app / "languages/i18n").rglob("*.json"):
+        if file.name not in KEPT_MESSAGES:
+            file.unlink()
+    for folder in ("data", "cache", "images", "extensions"):
         (app / folder).mkdir(exist_ok=True)
+    # The installer keeps the path of the data folder in its settings, as it was given.
     run(
         [build.php, "maintenance/run.php", "install", "--dbtype=sqlite", f"--dbpath={app / 'data'}", "--dbname=wiki",
          "--server=http://localhost", "--scriptpath=", "--lang=en", "--pass=adminpassword1", "Test Wiki", "Admin"],
@@ -31,11 +38,9 @@ def lay_out(build: Build) -> str:
         log=build.log,
     )
     settings = app / "LocalSettings.php"
-    lines = [line for line in settings.read_text(encoding="utf-8").splitlines() if str(app) not in line]
+    generated = settings.read_text(encoding="utf-8").replace(f'"{app / "data"}"', "__DIR__ . '/data'")
     extra = (HERE / "skeletons/mediawiki/settings.php").read_text(encoding="utf-8").removeprefix("<?php\n")
-    settings.write_text("\n".join(lines) + "\n" + extra, encoding="utf-8")
-    for name in UNUSED:
-        shutil.rmtree(app / name, ignore_errors=True)
+    settings.write_text(generated + extra, encoding="utf-8")
     defines = (app / "includes/Defines.php").read_text(encoding="utf-8")
     version = re.search(r"define\( 'MW_VERSION', '(.*)' \);", defines)
     if version is None:
