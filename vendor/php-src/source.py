@@ -98,7 +98,8 @@ def _download(plan: Plan, release: Release, package_version: str, kept: pathlib.
             shutil.move(path, kept)
             return True
     # An index may list files that are already gone from the mirror: the next release is tried.
-    print(f"php: not there: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr, flush=True)
+    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    print(f"php: the archive lists it and did not deliver it: {reason}", file=sys.stderr, flush=True)
     return False
 
 
