@@ -34,8 +34,8 @@ if [ "$(id -u)" = 0 ]; then
 elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
     as_root=(sudo)
 else
-    echo "askr: packages are missing, $reason, and this user may not install them. Run this as root, then make again:" >&2
-    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    echo "askr: packages are missing $reason, and this user may not install them. Run this as root, then make again:" >&2
+    echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" >&2
     exit 1
 fi
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # need.sh - see to it that the machine has what a goal needs, in one installation.
 #
-#   need.sh dev|system|vendor|test|bench...
+#   need.sh dev|system|vendor|test|bench
 #
 # What can be found (a compiler, a libphp, a Python) counts, wherever it came from; packages are
 # installed for the rest only. See apt-install.sh for what happens where that is not allowed.
@@ -45,8 +45,17 @@ need_bench() {
     ls /usr/sbin/php-fpm* >/dev/null 2>&1 || packages+=(php-fpm)
 }
 
-for goal in "$@"; do "need_$goal"; done
-[ ${#packages[@]} -eq 0 ] || bash "$here/apt-install.sh" "for make $*" $(printf '%s\n' "${packages[@]}" | sort -u)
+goal=${1:?usage: need.sh dev|system|vendor|test|bench}
+declare -A reasons=(
+    [dev]="to build Askr"
+    [system]="to build Askr with the distribution's PHP"
+    [vendor]="to build Askr with PHP from source"
+    [test]="to run the tests"
+    [bench]="to run the benchmarks"
+)
+"need_$goal"
+# shellcheck disable=SC2046  # one word per package
+[ ${#packages[@]} -eq 0 ] || bash "$here/apt-install.sh" "${reasons[$goal]}" $(printf '%s\n' "${packages[@]}" | sort -u)
 
 if ! python=$(askr_find_python); then
     echo "askr: no Python 3.11 or newer with venv and headers was found; name one: make PYTHON=/path/to/python3.11 ..." >&2
