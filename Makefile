@@ -60,10 +60,10 @@ fmt: need-dev ## format Python and C
 	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format --quiet .
 	@git ls-files -co --exclude-standard 'packages/*.[ch]' | xargs -r .venv/bin/clang-format -i
 
-asan: need-dev ## C tests under Address Sanitizer and Undefined Behaviour Sanitizer
+asan: need-system ## C tests under Address Sanitizer and Undefined Behaviour Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=asan
 
-tsan: need-dev ## C tests under Thread Sanitizer
+tsan: need-system ## C tests under Thread Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=tsan
 
 bench: need-bench ## measure Askr and its peers (ARGS='flags of bench/run.py')
