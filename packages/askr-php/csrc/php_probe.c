@@ -15,7 +15,7 @@ static void put_line(char *buf, size_t cap, size_t *at, const char *key, const c
 
 int64_t askr_php_describe(const char *ini, char *buf, size_t cap)
 {
-    char number[24];
+    char number[24], *ini_file = NULL;
     size_t at = 0;
     zend_module_entry *module;
 
@@ -25,10 +25,10 @@ int64_t askr_php_describe(const char *ini, char *buf, size_t cap)
     put_line(buf, cap, &at, "version", PHP_VERSION);
     snprintf(number, sizeof number, "%d", PHP_VERSION_ID);
     put_line(buf, cap, &at, "version_id", number);
-    put_line(buf, cap, &at, "zts", ZEND_MODULE_API_NO && USING_ZTS ? "1" : "0");
+    put_line(buf, cap, &at, "zts", USING_ZTS ? "1" : "0");
     put_line(buf, cap, &at, "debug", ZEND_DEBUG ? "1" : "0");
     put_line(buf, cap, &at, "sapi", sapi_module.name);
-    put_line(buf, cap, &at, "ini", php_ini_opened_path ? php_ini_opened_path : "");
+    put_line(buf, cap, &at, "ini", cfg_get_string("cfg_file_path", &ini_file) == SUCCESS && ini_file ? ini_file : "");
     ZEND_HASH_FOREACH_PTR(&module_registry, module)
     {
         put_line(buf, cap, &at, "extension", module->name);

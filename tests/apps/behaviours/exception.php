@@ -1,0 +1,3 @@
+<?php
+echo 'half a page';
+throw new RuntimeException('on purpose');

@@ -1,0 +1,71 @@
+"""The server that the end-to-end tests talk to: real, in both modes, on each PHP that is built."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from askr_php import kernel
+
+from tests.support import processes, server
+
+HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+
+APPS = HERE.parent / "apps"
+WORKERS = 4
+PATIENCE_S = 30.0  # how long a test waits for an event that the server cannot announce
+EXPECTED = (r"on purpose", r"Allowed memory size", r"interpreter ended inside a request", r"left behind", r"swallowed|deferred work")
+
+
+@dataclass
+class Behaviours:
+    """`tests/apps/behaviours` behind a real server, in one mode on one PHP."""
+
+    process: server.Server
+    mode: str
+    php: str
+    workers: int = WORKERS
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+        return str(urlsplit(self.process.url).hostname)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(urlsplit(self.process.url).port or 0)
+
+    def wait_for(self, is_true: Callable[[], bool]) -> None:
+        """Wait until `is_true` holds."""
+        assert processes.wait_until(is_true, PATIENCE_S)
+
+    def expect_log(self, *patterns: str) -> None:
+        """Declare warnings that the test causes."""
+        self.process.declared.extend(patterns)
+
+
+def builds() -> list[str]:
+    """Return the PHP builds to test: the one that ASKR_PHP names, or all that are built."""
+    return [os.environ["ASKR_PHP"]] if os.environ.get("ASKR_PHP") else list(kernel.available())
+
+
+@pytest.fixture(scope="module", params=[(php, mode) for php in builds() for mode in ("per-request", "worker")], ids="-".join)
+def behaviours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behaviours]:
+    """A server for the scripts of `tests/apps/behaviours`, shared by the tests of a module and judged after the last one."""
+    php, mode = request.param
+    worker = ("--worker-script", APPS / "worker.php") if mode == "worker" else ()
+    with server.askr_serve(
+        "--root", APPS / "behaviours", "--front", "pid.php", "--workers", str(WORKERS), *worker,
+        log=tmp_path_factory.mktemp("log") / "askr.log",
+        env={"ASKR_PHP": php, "ASKR_TEST_ENV": "from outside"},
+        declared=EXPECTED,
+    ) as process:  # fmt: skip
+        yield Behaviours(process, mode, php)
