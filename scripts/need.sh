@@ -36,7 +36,8 @@ need_test() {
     need_system
     need_vendor
     has curl || packages+=(curl)
-    { has mariadbd || [ -x /usr/sbin/mariadbd ]; } || packages+=(mariadb-server-core mariadb-client-core)
+    { has mariadbd || [ -x /usr/sbin/mariadbd ]; } || packages+=(mariadb-server-core)
+    has mariadb || packages+=(mariadb-client-core)
 }
 need_bench() {
     need_test

@@ -1,34 +1,43 @@
 #!/bin/bash
-# test.sh - all tests, in stages from quick to slow; the first stage that fails ends the run.
+# test.sh - all tests, in stages from quick to slow.
 #
-# The last lines are pytest's own summary, of the failing run or of the last one.
+# A stage that later ones are built on ends the run when it fails; any other failure is kept in mind,
+# so that one run shows all of them. The exit code is 0 only when every stage passed.
+# The last lines are pytest's own summary.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+failed=()
 
+say() { printf '\n==> [%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$1"; }
 stage() {
-    local title=$1 code
+    local title=$1
     shift
-    printf '\n==> [%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$title"
-    "$@"
-    code=$?
-    [ $code -eq 0 ] || exit $code
+    say "$title"
+    "$@" || failed+=("$title")
+}
+must() {
+    local title=$1
+    shift
+    say "$title"
+    "$@" || { echo "askr: $title failed; nothing after it can run" >&2; exit 1; }
 }
 make() { command make --no-print-directory "$@"; }
 run_pytest() { # PHP PATH...
     local php=$1
     shift
-    [ $# -gt 0 ] || return 0
     ASKR_PHP=$php .venv/bin/python -m pytest -q "$@"
 }
 
-# Applications need the vendor build, and what never meets PHP runs once: with the vendor build, below.
-mapfile -t with_system_php < <(ls -d packages/askr-php/tests packages/askr-cli/tests tests/e2e 2>/dev/null)
+# What never meets PHP, and the applications, which need the vendor build, run once: in the last stage.
+with_system_php=(packages/askr-php/tests packages/askr-cli/tests tests/e2e)
 
-stage "Python environment and shared memory kernel" make .venv/.stamps/kernel-shm
+must "Python environment and shared memory kernel" make .venv/.stamps/kernel-shm
 stage "Static checks" bash scripts/lint.sh
 stage "C tests under Address and Undefined Behaviour Sanitizer" make asan
 stage "C tests under Thread Sanitizer" make tsan
-stage "Kernel with the distribution's PHP" make kernel-system
+must "Kernel with the distribution's PHP" make kernel-system
+must "PHP from source, and the kernel with it" make kernel-vendor
 stage "Tests with the distribution's PHP" run_pytest system "${with_system_php[@]}"
-stage "PHP from source, and the kernel with it" make kernel-vendor
+[ ${#failed[@]} -eq 0 ] || printf 'askr: failed so far: %s\n' "${failed[@]}"
 stage "All tests with PHP from source" run_pytest vendor packages tests
+[ ${#failed[@]} -eq 0 ]
