@@ -13,20 +13,21 @@
  * Every place where shared memory is between two consistent states has one.
  */
 /* cffi:begin */
-#define ASKR_OK 0
-#define ASKR_EAGAIN -1    /* nothing there now; or another party was faster */
-#define ASKR_E2BIG -2     /* does not fit the caller's buffer, or a fixed limit */
-#define ASKR_EFULL -3     /* a bounded table, slab or ring is full */
-#define ASKR_ESTALE -4    /* the exchange is no longer what the caller holds */
-#define ASKR_EINVAL -5    /* an argument is out of range */
-#define ASKR_ESYS -6      /* a system call failed; errno has the reason */
+#define ASKR_OK        0
+#define ASKR_EAGAIN    -1 /* nothing there now; or another party was faster */
+#define ASKR_E2BIG     -2 /* does not fit the caller's buffer, or a fixed limit */
+#define ASKR_EFULL     -3 /* a bounded table, slab or ring is full */
+#define ASKR_ESTALE    -4 /* the exchange is no longer what the caller holds */
+#define ASKR_EINVAL    -5 /* an argument is out of range */
+#define ASKR_ESYS      -6 /* a system call failed; errno has the reason */
 #define ASKR_ECANCELED -7 /* the other party left, or the caller was told to stop */
-#define ASKR_EVERSION -8  /* the region was made by another layout version */
+#define ASKR_EVERSION  -8 /* the region was made by another layout version */
 /* cffi:end */
 
 #ifdef ASKR_STEPS
 extern uint32_t askr_step_target; /* 0: never die, count only */
 extern uint32_t askr_step_count;
+extern const char *askr_step_last; /* the label passed last */
 void askr_step(const char *label);
 #define ASKR_STEP(label) askr_step(label)
 #else

@@ -45,7 +45,8 @@ typedef struct {
 /* The record at *at, which moves behind it.  ASKR_EAGAIN at the end, ASKR_EINVAL when the bytes are no record. */
 int askr_record_next(const uint8_t *buf, size_t n, size_t *at, askr_record *out);
 /* Appends a record at *at of a buffer of cap bytes.  ASKR_E2BIG when it does not fit: nothing was written. */
-int askr_record_put(uint8_t *buf, size_t cap, size_t *at, uint16_t tag, const uint8_t *name, uint16_t name_len, const uint8_t *value, uint32_t value_len);
+int askr_record_put(uint8_t *buf, size_t cap, size_t *at, uint16_t tag, const uint8_t *name, uint16_t name_len,
+                    const uint8_t *value, uint32_t value_len);
 /* cffi:end */
 
 #endif
