@@ -1,0 +1,1 @@
+"""Real PHP applications, answered by Askr or by the oracle."""

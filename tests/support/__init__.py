@@ -1,0 +1,1 @@
+"""What the tests stand on: a server under judgement, an oracle, a browser."""
