@@ -11,7 +11,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 packages=()
 has() { command -v "$1" >/dev/null; }
-has_system_php() { has php-config && has php && ls /usr/lib/libphp*.so /usr/lib/*/libphp*.so /usr/local/lib/libphp*.so >/dev/null 2>&1; }
+exists() { # any of these files, given as patterns
+    local pattern
+    for pattern in "$@"; do ! compgen -G "$pattern" >/dev/null || return 0; done
+    return 1
+}
+has_system_php() { has php-config && has php && exists '/usr/lib/libphp*.so' '/usr/lib/*/libphp*.so' '/usr/local/lib/libphp*.so'; }
 
 need_dev() {
     askr_find_python >/dev/null || packages+=(python3 python3-venv python3-dev)
@@ -36,14 +41,14 @@ need_test() {
     need_system
     need_vendor
     has curl || packages+=(curl)
-    { has mariadbd || [ -x /usr/sbin/mariadbd ]; } || packages+=(mariadb-server-core)
+    { has mariadbd || exists /usr/sbin/mariadbd; } || packages+=(mariadb-server-core)
     has mariadb || packages+=(mariadb-client-core)
 }
 need_bench() {
     need_test
-    has nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
+    has nginx || exists /usr/sbin/nginx || packages+=(nginx-light)
     has wrk || packages+=(wrk)
-    ls /usr/sbin/php-fpm* >/dev/null 2>&1 || packages+=(php-fpm)
+    exists '/usr/sbin/php-fpm*' || packages+=(php-fpm)
 }
 
 goal=${1:?usage: need.sh dev|system|vendor|test|bench}
