@@ -1,0 +1,46 @@
+"""What a connection may cost, in one record of plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the wire; sizes in bytes, times in seconds.
+
+    Attributes:
+        head_bytes: Request line and header fields together; more is 431. Precedents: nginx 4 × 8 KiB, Go 1 MiB, node 16 KiB.
+        header_count: Header fields; more is 431. Precedents: Apache 100, hyper 100; PHP applications behind proxies see 60.
+        target_bytes: The request target; more is 414. Precedent: nginx 8 KiB, Apache 8190.
+        body_bytes: The request's body (`max_body_size`); more is 413.
+        body_memory_bytes: A body up to this stays in shared memory, a larger one goes to the spool file.
+        chunk_line_bytes: A chunk's size line with its extensions; more is 400. Precedent: hyper 16 KiB for all of them.
+        chunk_overhead_bytes: Size lines and trailers of one body together, beyond what small chunks need.
+        header_read_timeout_s: From a request's first byte to the end of its head; then 408.
+        keepalive_timeout_s: An idle connection waiting for its next request.
+        body_read_timeout_s: Without a byte of a body that is asked for; then 408.
+        write_timeout_s: Without progress of a reader; then the connection is cut.
+        linger_timeout_s: How long a refused body is read and dropped so that the refusal is not lost by a reset.
+        queue_timeout_s: How long a request waits for a worker; then 503.
+        drain_timeout_s: How long requests in flight may take when the server stops.
+        connections: Connections at once; more are answered with 503 and closed.
+        response_memory_bytes: What a slow reader leaves of a response stays in memory up to this, then goes to a file.
+    """
+
+    head_bytes: int = 64 * 1024
+    header_count: int = 256
+    target_bytes: int = 16 * 1024
+    body_bytes: int = 16 * 1024 * 1024
+    body_memory_bytes: int = 256 * 1024
+    chunk_line_bytes: int = 1024
+    chunk_overhead_bytes: int = 64 * 1024
+    header_read_timeout_s: float = 15.0
+    keepalive_timeout_s: float = 75.0
+    body_read_timeout_s: float = 60.0
+    write_timeout_s: float = 60.0
+    linger_timeout_s: float = 5.0
+    queue_timeout_s: float = 30.0
+    drain_timeout_s: float = 10.0
+    connections: int = 8192
+    response_memory_bytes: int = 1024 * 1024
