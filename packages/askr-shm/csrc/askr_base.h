@@ -25,9 +25,10 @@
 /* cffi:end */
 
 #ifdef ASKR_STEPS
-extern uint32_t askr_step_target; /* 0: never die, count only */
-extern uint32_t askr_step_count;
-extern const char *askr_step_last; /* the label passed last */
+/* Of the calling thread. */
+extern _Thread_local uint32_t askr_step_target; /* 0: never die, count only */
+extern _Thread_local uint32_t askr_step_count;
+extern const char **askr_step_trace; /* where not NULL, the label passed last is written there */
 void askr_step(const char *label);
 #define ASKR_STEP(label) askr_step(label)
 #else

@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-uint32_t askr_step_target = 0;
-uint32_t askr_step_count = 0;
-const char *askr_step_last = "";
+_Thread_local uint32_t askr_step_target = 0;
+_Thread_local uint32_t askr_step_count = 0;
+const char **askr_step_trace = NULL;
 
 void askr_step(const char *label)
 {
-    askr_step_last = label;
+    if (askr_step_trace != NULL)
+        *askr_step_trace = label;
     askr_step_count++;
     if (askr_step_count == askr_step_target)
         (void)kill(getpid(), SIGKILL);
