@@ -111,10 +111,10 @@ static void put_header(HashTable *vars, const askr_header *h)
 
 void askr_vars_register(zval *track_vars_array)
 {
-    HashTable *vars = Z_ARRVAL_P(track_vars_array);
     const askr_head *head = &askr_ctx.head;
 
     php_import_environment_variables(track_vars_array);
+    HashTable *vars = Z_ARRVAL_P(track_vars_array); /* only now: the import may have put another array in its place */
     for (int i = 0; i < CONSTANT_ROWS; i++) {
         zval zv;
         ZVAL_STR(&zv, constant_values[i]);

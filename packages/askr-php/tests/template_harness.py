@@ -103,13 +103,13 @@ class Served:
         while True:
             self.port.completions()
             seen = self.port.observe(xid)
-            while chunk := self.port.read_response(xid, 1 << 20):
-                received += chunk
-            if seen.is_final:
+            if seen.readable_bytes:
+                received += self.port.read_response(xid, 1 << 20)
+            elif seen.is_final:
                 break
-            assert time.monotonic() < deadline, "no response"
-            select.select([self.port.eventfd], [], [], 0.05)
-        received += self.port.read_response(xid, 1 << 20)
+            else:
+                assert time.monotonic() < deadline, "no response"
+                select.select([self.port.eventfd], [], [], 0.05)
         size = self.port.observe(xid).head_size_bytes
         self.port.release(xid)
         head = decode_response_head(received[:size]) if size else ResponseHead(0, b"", [])
