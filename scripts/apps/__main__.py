@@ -17,7 +17,9 @@ APPLICATIONS = {application.name: application for application in (LARAVEL, SYMFO
 
 def main() -> int:
     """Lay out what the command line names (everything when it names nothing); return the exit status."""
-    parser = argparse.ArgumentParser(prog="python3 -m scripts.apps", description="Fetch real PHP applications into the cache.")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m scripts.apps", description="Fetch real PHP applications into the cache."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(APPLICATIONS)} (default: all)")
     names = parser.parse_args().names or list(APPLICATIONS)
     for name in names:

@@ -32,7 +32,7 @@ def run(
     """
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(  # noqa: S603  the words are ours, and no shell reads them
+        done = subprocess.run(
             words,
             cwd=cwd,
             env={**os.environ, **(env or {})},

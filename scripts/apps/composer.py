@@ -65,16 +65,31 @@ def dump_autoload(app: Path, root: Path, php: str, log: Path) -> None:
     content["autoload"]["files"] = files_to_load(app)
     manifest.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
     run(
-        [php, "-d", "memory_limit=1G", "-d", f"include_path={root / PHP_SHARE}", root / "usr/bin/composer",
-         "dump-autoload", "--optimize", "--no-interaction"],
+        [
+            php,
+            "-d",
+            "memory_limit=1G",
+            "-d",
+            f"include_path={root / PHP_SHARE}",
+            root / "usr/bin/composer",
+            "dump-autoload",
+            "--optimize",
+            "--no-interaction",
+        ],
         cwd=app,
-        env={"COMPOSER_ALLOW_SUPERUSER": "1", "COMPOSER_DISABLE_NETWORK": "1", "COMPOSER_HOME": str(root / "composer-home")},
+        env={
+            "COMPOSER_ALLOW_SUPERUSER": "1",
+            "COMPOSER_DISABLE_NETWORK": "1",
+            "COMPOSER_HOME": str(root / "composer-home"),
+        },
         log=log,
     )
     installed = app / "vendor/composer"
     shutil.copy(root / PHP_SHARE / "Composer/InstalledVersions.php", installed)
     (installed / "installed.php").write_text(
-        "<?php return ['root' => ['name' => '" + str(content["name"]) + "', 'pretty_version' => 'dev', 'version' => 'dev',"
+        "<?php return ['root' => ['name' => '"
+        + str(content["name"])
+        + "', 'pretty_version' => 'dev', 'version' => 'dev',"
         " 'reference' => null, 'type' => 'project', 'install_path' => __DIR__.'/../../', 'aliases' => [], 'dev' => false],"
         " 'versions' => []];\n",
         encoding="utf-8",

@@ -78,7 +78,9 @@ def download(names: Sequence[str], suite: str, log: Path) -> list[Package]:
 
 
 def _download(wanted: Sequence[tuple[str, str]], folder: Path, log: Path) -> list[Package]:
-    packages = [Package(name, version, folder / f"{name}_{version.replace(':', '%3a')}_all.deb") for name, version in wanted]
+    packages = [
+        Package(name, version, folder / f"{name}_{version.replace(':', '%3a')}_all.deb") for name, version in wanted
+    ]
     absent = [f"{package.name}={package.version}" for package in packages if not package.archive.exists()]
     if absent:
         run([PRIVATE_APT, "get", "-qq", "download", *absent], cwd=folder, log=log)
@@ -97,10 +99,15 @@ def unpack(packages: Sequence[Package], root: Path, log: Path) -> None:
     root.mkdir(parents=True)
     for package in packages:
         run(["dpkg-deb", "-x", package.archive, root], log=log)
-    links = [path for folder, names, files in os.walk(root) for name in (*names, *files) if (path := Path(folder, name)).is_symlink()]
+    links = [
+        path
+        for folder, names, files in os.walk(root)
+        for name in (*names, *files)
+        if (path := Path(folder, name)).is_symlink()
+    ]
     for link in links:
-        target = os.readlink(link)
-        if target.startswith("/"):
+        target = link.readlink()
+        if target.is_absolute():
             link.unlink()
             link.symlink_to(os.path.relpath(f"{root}{target}", link.parent))
     for link in links:

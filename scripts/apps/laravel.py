@@ -13,7 +13,15 @@ from scripts.apps.php_cli import PhpNeeds
 if TYPE_CHECKING:
     from scripts.apps.layout import Build
 
-WRITABLE = ("app/private", "app/public", "framework/cache/data", "framework/sessions", "framework/views", "framework/testing", "logs")
+WRITABLE = (
+    "app/private",
+    "app/public",
+    "framework/cache/data",
+    "framework/sessions",
+    "framework/views",
+    "framework/testing",
+    "logs",
+)
 
 
 def lay_out(build: Build) -> str:
@@ -43,7 +51,9 @@ LARAVEL = Application(
     name="laravel",
     packages=("php-laravel-framework", "composer"),
     suite="sid",
-    php=PhpNeeds(80300, ("ctype", "dom", "fileinfo", "mbstring", "openssl", "pcntl", "pdo_sqlite", "phar", "tokenizer")),
+    php=PhpNeeds(
+        80300, ("ctype", "dom", "fileinfo", "mbstring", "openssl", "pcntl", "pdo_sqlite", "phar", "tokenizer")
+    ),
     sources=("laravel.py", "skeletons/laravel"),
     lay_out=lay_out,
 )

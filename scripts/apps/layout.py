@@ -115,7 +115,10 @@ def _make(application: Application, final: Path) -> None:
     build.extra.mkdir()
     version = application.lay_out(build)
     shutil.rmtree(root)
-    content: dict[str, Any] = {"version": version, "packages": {p.name: f"{p.version} sha256:{p.sha256()}" for p in packages}}
+    content: dict[str, Any] = {
+        "version": version,
+        "packages": {p.name: f"{p.version} sha256:{p.sha256()}" for p in packages},
+    }
     (work / "layout.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     work.rename(final)
     say(f"{application.name}: {version} ready after {time.monotonic() - started:.0f} s")

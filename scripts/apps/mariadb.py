@@ -31,7 +31,12 @@ SIZE_OPTIONS = (
     "--innodb-autoextend-increment=1",
 )
 # A test's database may be lost with the machine, so it does not wait for the disk.
-SPEED_OPTIONS = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--performance-schema=OFF", "--skip-name-resolve")
+SPEED_OPTIONS = (
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-buffer-pool-size=32M",
+    "--performance-schema=OFF",
+    "--skip-name-resolve",
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,15 @@ def install(data: Path, log: Path) -> None:
             message = f"{command} is missing; run: apt-get install mariadb-server-core mariadb-client-core"
             raise FetchError(message)
     run(
-        ["mariadb-install-db", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={data}",
-         "--auth-root-authentication-method=normal", "--skip-test-db", *SIZE_OPTIONS],
+        [
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--user={getpass.getuser()}",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            *SIZE_OPTIONS,
+        ],
         log=log,
     )
 
@@ -78,9 +90,17 @@ def running(data: Path, log: Path) -> Iterator[Database]:
     with TemporaryDirectory(prefix="askr-db-") as folder:
         path = Path(folder) / "s"
         with log.open("a", encoding="utf-8") as output:
-            server = subprocess.Popen(  # noqa: S603  the words are ours
-                [shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={data}",
-                 f"--socket={path}", "--skip-networking", *SIZE_OPTIONS, *SPEED_OPTIONS],
+            server = subprocess.Popen(
+                [
+                    shutil.which("mariadbd") or "/usr/sbin/mariadbd",
+                    "--no-defaults",
+                    f"--user={getpass.getuser()}",
+                    f"--datadir={data}",
+                    f"--socket={path}",
+                    "--skip-networking",
+                    *SIZE_OPTIONS,
+                    *SPEED_OPTIONS,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

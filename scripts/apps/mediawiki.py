@@ -32,8 +32,20 @@ def lay_out(build: Build) -> str:
         (app / folder).mkdir(exist_ok=True)
     # The installer keeps the path of the data folder in its settings, as it was given.
     run(
-        [build.php, "maintenance/run.php", "install", "--dbtype=sqlite", f"--dbpath={app / 'data'}", "--dbname=wiki",
-         "--server=http://localhost", "--scriptpath=", "--lang=en", "--pass=adminpassword1", "Test Wiki", "Admin"],
+        [
+            build.php,
+            "maintenance/run.php",
+            "install",
+            "--dbtype=sqlite",
+            f"--dbpath={app / 'data'}",
+            "--dbname=wiki",
+            "--server=http://localhost",
+            "--scriptpath=",
+            "--lang=en",
+            "--pass=adminpassword1",
+            "Test Wiki",
+            "Admin",
+        ],
         cwd=app,
         log=build.log,
     )
@@ -53,7 +65,9 @@ MEDIAWIKI = Application(
     name="mediawiki",
     packages=("mediawiki",),
     suite="sid",
-    php=PhpNeeds(80100, ("calendar", "ctype", "dom", "fileinfo", "iconv", "intl", "mbstring", "pdo_sqlite", "xmlreader")),
+    php=PhpNeeds(
+        80100, ("calendar", "ctype", "dom", "fileinfo", "iconv", "intl", "mbstring", "pdo_sqlite", "xmlreader")
+    ),
     sources=("mediawiki.py", "skeletons/mediawiki"),
     lay_out=lay_out,
 )

@@ -46,7 +46,7 @@ class PhpNeeds:
 def probe(php: str) -> tuple[int, frozenset[str]] | None:
     """Return (PHP_VERSION_ID, extensions) of the interpreter `php`, or None when it does not run."""
     try:
-        done = subprocess.run([php, "-r", PROBE], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603
+        done = subprocess.run([php, "-r", PROBE], capture_output=True, text=True, check=False, timeout=30)
     except OSError:
         return None
     match = re.fullmatch(r"(\d+) ([\w ,]+)", done.stdout.strip())
@@ -80,6 +80,10 @@ def find_php(needs: PhpNeeds) -> str:
             return php
         refused.append(f"  {php} {reason}")
     message = "\n".join(
-        ["no PHP command line will do:", *(refused or ["  none was found"]), "build one with `make php`, or name one with ASKR_PHP_CLI=..."],
+        [
+            "no PHP command line will do:",
+            *(refused or ["  none was found"]),
+            "build one with `make php`, or name one with ASKR_PHP_CLI=...",
+        ],
     )
     raise FetchError(message)

@@ -38,7 +38,9 @@ def lay_out(build: Build) -> str:
             env={"WP_DB_HOST": f"localhost:{database.socket}"},
             log=build.log,
         )
-    version = re.search(r"^\$wp_version = '(.*)';", (app / "wp-includes/version.php").read_text(encoding="utf-8"), re.MULTILINE)
+    version = re.search(
+        r"^\$wp_version = '(.*)';", (app / "wp-includes/version.php").read_text(encoding="utf-8"), re.MULTILINE
+    )
     if version is None:
         message = f"{app / 'wp-includes/version.php'} names no version"
         raise FetchError(message)

@@ -1,23 +1,23 @@
 """Start real applications, each on a copy of its layout, with Askr in both modes or with the oracle.
 
 `ASKR_TEST_ORACLE=1` runs the same suites against nginx + PHP-FPM; worker mode does not exist there.
-`ASKR_TEST_BASE_URL` is not needed: whoever wants another server gives its command as `ASKR_BIN`.
+Layouts come from `scripts.apps`, which makes them when they are not in the cache yet.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from scripts.apps import laravel, mariadb, mediawiki, symfony, wordpress
 from scripts.apps.layout import ensure
 from scripts.apps.php_cli import find_php
+
 from tests.support import oracle, server
 from tests.support.browser import Browser
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from scripts.apps.layout import Application
 
-    StartApp = Callable[[str, str], "RunningApp"]
+    StartApp = Callable[[str, str], AbstractContextManager["RunningApp"]]
 
 PER_REQUEST = "per-request"
 WORKER = "worker"
@@ -118,8 +118,7 @@ def running_app(name: str, mode: str, folder: Path) -> Iterator[RunningApp]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
-def askr_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
-    """Return a function that starts the application `name` in `mode`; it runs until the module's tests have ended."""
-    with ExitStack() as stack:
-        yield lambda name, mode: stack.enter_context(running_app(name, mode, tmp_path_factory.mktemp(f"{name}-{mode}")))
+@pytest.fixture(scope="session")
+def askr_app(tmp_path_factory: pytest.TempPathFactory) -> StartApp:
+    """Return a function: `with askr_app(name, mode) as app` runs the application `name` for as long as the block lasts."""
+    return lambda name, mode: running_app(name, mode, tmp_path_factory.mktemp(f"{name}-{mode}"))

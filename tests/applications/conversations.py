@@ -25,6 +25,10 @@ def interleave(
     names = sorted(browsers)
     for number in range(rounds):
         turn, position = divmod(number, len(names))
-        name = names[(position * (1 + turn % 2) + turn // 2) % len(names)] if len(names) % 2 else names[(position + turn // 2) % len(names)]
+        name = (
+            names[(position * (1 + turn % 2) + turn // 2) % len(names)]
+            if len(names) % 2
+            else names[(position + turn // 2) % len(names)]
+        )
         answer = ask(name, browsers[name], number)
         assert answer == expected(name, number), f"request {number} of {name}: {answer}"

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module", params=BOTH_MODES)
-def app(request: pytest.FixtureRequest, askr_app: StartApp) -> RunningApp:
+def app(request: pytest.FixtureRequest, askr_app: StartApp) -> Iterator[RunningApp]:
     """The application in one of the modes."""
-    return askr_app("laravel", request.param)
+    with askr_app("laravel", request.param) as running:
+        yield running
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_an_exception_is_a_500_page_without_details(browser: Browser) -> None:
 
 def test_cookies_are_encrypted_and_come_back(browser: Browser) -> None:
     answer = browser.get("/cookie")
-    assert any(value.startswith("seen=") for value in answer.headers.get_all("Set-Cookie"))
+    assert any(value.startswith("seen=") for value in answer.headers.get_all("Set-Cookie", []))
     assert browser.cookie("seen") != "yes"
 
 
@@ -120,7 +121,11 @@ def test_login_and_logout(browser: Browser) -> None:
     assert browser.get("/me", follow=False).headers["Location"] == f"{browser.url}/login"
     before = browser.cookie("askr_test_session")
     form = find_form(browser.get("/login").text, "password")
-    page = browser.post(form.action, {**form.fields, "email": "alice@example.com", "password": "wrong"}, headers={"Referer": f"{browser.url}/login"})
+    page = browser.post(
+        form.action,
+        {**form.fields, "email": "alice@example.com", "password": "wrong"},
+        headers={"Referer": f"{browser.url}/login"},
+    )
     assert "These credentials do not match our records." in page.text
     assert find_form(page.text, "email").fields["email"] == "alice@example.com"
     log_in(browser, "alice")
@@ -232,7 +237,7 @@ def test_visitors_never_see_each_other(app: RunningApp) -> None:
         log_in(alice, "alice")
         log_in(bob, "bob")
         bob.get("/locale/de")
-        known = {
+        known: dict[str, dict[str, str | None]] = {
             "alice": {"email": "alice@example.com", "locale": "en", "welcome": "Welcome"},
             "bob": {"email": "bob@example.com", "locale": "de", "welcome": "Willkommen"},
             "guest": {"email": None, "locale": "en", "welcome": "Welcome"},
@@ -260,12 +265,14 @@ def test_validation_errors_stay_with_their_visitor(app: RunningApp) -> None:
 def test_what_a_request_changes_is_gone_in_the_next(app: RunningApp) -> None:
     """Configuration, container, user, context, cookies, transaction, log, URL, view: whatever `/trace/leave` touches."""
     with app.browser() as first, app.browser() as second:
-        pristine = {**second.get("/trace/look").json(), "terminated": None}
+        pristine: dict[str, object] = {**second.get("/trace/look").json(), "terminated": None}
         for number in range(1, 7):
             assert first.get("/trace/leave").json() == {"left": True}
             for visitor in (second, first):
                 seen = visitor.get("/trace/look").json()
-                assert seen["terminated"] <= number, "a terminating callback ran once more at the end of a later request"
+                assert seen["terminated"] <= number, (
+                    "a terminating callback ran once more at the end of a later request"
+                )
                 assert {**seen, "terminated": None} == pristine
         assert pristine["user"] is None
         assert (pristine["name"], pristine["locale"], pristine["url"]) == ("Askr test", "en", f"{app.url}/x")

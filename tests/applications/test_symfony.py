@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module", params=BOTH_MODES)
-def app(request: pytest.FixtureRequest, askr_app: StartApp) -> RunningApp:
+def app(request: pytest.FixtureRequest, askr_app: StartApp) -> Iterator[RunningApp]:
     """The application in one of the modes."""
-    return askr_app("symfony", request.param)
+    with askr_app("symfony", request.param) as running:
+        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import urllib.request
 import uuid
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,10 +79,12 @@ class Browser:
         parts = urllib.parse.urlsplit(self.url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -111,7 +113,9 @@ class Browser:
             body, media_type = urllib.parse.urlencode(form).encode(), "application/x-www-form-urlencoded"
         else:
             body, media_type = encode_multipart(dict(form), files)
-        return self.send("POST", target, body=body, headers={"Content-Type": media_type, **(headers or {})}, follow=follow)
+        return self.send(
+            "POST", target, body=body, headers={"Content-Type": media_type, **(headers or {})}, follow=follow
+        )
 
     def send_json(self, method: str, target: str, content: Any, *, headers: Mapping[str, str] | None = None) -> Answer:
         """Send `content` as JSON and ask for JSON."""
@@ -143,7 +147,7 @@ class Browser:
     def _send_one(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         url = urllib.parse.urljoin(f"{self.url}/", target)
         assert f"{url}/".startswith(f"{self.url}/"), f"{url} is not on {self.url}"
-        request = urllib.request.Request(url, method=method, data=body, headers={**self.headers, **headers})  # noqa: S310  never opened
+        request = urllib.request.Request(url, method=method, data=body, headers={**self.headers, **headers})
         self.cookies.add_cookie_header(request)
         path = url[len(self.url) :].partition("#")[0] or "/"
         try:
@@ -156,6 +160,8 @@ class Browser:
         self.cookies.extract_cookies(response, request)
         return Answer(url, response.status, response.headers, content)
 
-    def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
         self._connection.request(method, path, body=body, headers=headers)
         return self._connection.getresponse()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-NOT_SUBMITTED = {"button", "image", "reset", "file"}
+NOT_SUBMITTED = {"button", "file", "image", "reset", "submit"}  # a button counts only when it is the one pressed
 
 
 @dataclass
 class Form:
-    """One form: where it goes, and its successful controls by name."""
+    """One form: where it goes, and its successful controls by name (no button pressed)."""
 
     action: str
     method: str
@@ -61,5 +61,7 @@ def find_form(page: str, control: str) -> Form:
     parser = _FormParser()
     parser.feed(page)
     found = next((form for form in parser.forms if control in form.fields), None)
-    assert found is not None, f"no form with {control!r} among {[form.action for form in parser.forms]} in {page[:2000]}"
+    assert found is not None, (
+        f"no form with {control!r} among {[form.action for form in parser.forms]} in {page[:2000]}"
+    )
     return found

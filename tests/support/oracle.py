@@ -99,7 +99,11 @@ def find_fpm(php: str) -> list[str]:
     """Return the words that start PHP-FPM: `ASKR_PHP_FPM`, else the one built with the command line `php`, with OPcache."""
     chosen = os.environ.get("ASKR_PHP_FPM") or str(Path(php).parent.parent / "sbin/php-fpm")
     if not Path(chosen).exists():
-        found = [path for name in ("php-fpm8.4", "php-fpm8.3", "php-fpm8.2") if (path := shutil.which(name, path="/usr/sbin"))]
+        found = [
+            path
+            for name in ("php-fpm8.4", "php-fpm8.3", "php-fpm8.2")
+            if (path := shutil.which(name, path="/usr/sbin"))
+        ]
         assert found, "the oracle needs PHP-FPM; build it with `make php` or name it with ASKR_PHP_FPM=..."
         chosen = found[0]
     opcache = next(Path(chosen).parent.parent.glob("lib/php/extensions/*/opcache.so"), None)
@@ -122,20 +126,37 @@ def nginx_fpm(root: Path, front: str, *, php: str, log: Path, env: Mapping[str, 
         web_socket.listen(128)
         address = "{}:{}".format(*web_socket.getsockname())
         user = "user root;" if os.geteuid() == 0 else ""
-        settings = {"folder": folder, "log": log, "root": root, "front": front, "address": address, "user": user, "children": CHILDREN}
+        settings = {
+            "folder": folder,
+            "log": log,
+            "root": root,
+            "front": front,
+            "address": address,
+            "user": user,
+            "children": CHILDREN,
+        }
         Path(folder, "fpm.conf").write_text(FPM.format(**settings), encoding="utf-8")
         Path(folder, "nginx.conf").write_text(NGINX.format(**settings), encoding="utf-8")
         as_root = ["--allow-to-run-as-root"] if os.geteuid() == 0 else []
         commands = (
-            ([*find_fpm(php), *as_root, "-y", f"{folder}/fpm.conf"], fpm_socket, {"FPM_SOCKETS": f"{folder}/fpm.sock={fpm_socket.fileno()}"}),
+            (
+                [*find_fpm(php), *as_root, "-y", f"{folder}/fpm.conf"],
+                fpm_socket,
+                {"FPM_SOCKETS": f"{folder}/fpm.sock={fpm_socket.fileno()}"},
+            ),
             (["nginx", "-e", str(log), "-c", f"{folder}/nginx.conf"], web_socket, {"NGINX": f"{web_socket.fileno()};"}),
         )
         output = stack.enter_context(log.open("ab"))
         pid = 0
         for words, listening, own in commands:
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd,
-                pass_fds=[listening.fileno()], env={**os.environ, **env, **own, "PATH": f"{os.environ['PATH']}:/usr/sbin"},
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=cwd,
+                pass_fds=[listening.fileno()],
+                env={**os.environ, **env, **own, "PATH": f"{os.environ['PATH']}:/usr/sbin"},
             )
             stack.callback(process.wait)
             stack.callback(process.send_signal, signal.SIGTERM)

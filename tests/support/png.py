@@ -14,7 +14,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 def make_png(width: int, height: int) -> bytes:
     """Return an 8-bit RGB image of `width` x `height` pixels with a gradient in it."""
-    rows = (b"\0" + b"".join(bytes((x * 255 // width, y * 255 // height, 128)) for x in range(width)) for y in range(height))
+    rows = (
+        b"\0" + b"".join(bytes((x * 255 // width, y * 255 // height, 128)) for x in range(width)) for y in range(height)
+    )
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"".join(rows))) + _chunk(b"IEND", b"")
 

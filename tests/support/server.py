@@ -101,7 +101,9 @@ class Holdings:
 
 def undeclared(text: str, declared: Sequence[str]) -> list[str]:
     """Return the lines of a log that warn of something no pattern of `declared` expects."""
-    return [line for line in text.splitlines() if WORRYING.search(line) and not any(re.search(p, line) for p in declared)]
+    return [
+        line for line in text.splitlines() if WORRYING.search(line) and not any(re.search(p, line) for p in declared)
+    ]
 
 
 @contextmanager
