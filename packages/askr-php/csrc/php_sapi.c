@@ -66,6 +66,7 @@ static PHP_MINIT_FUNCTION(askr)
 {
     (void)type;
     (void)module_number;
+    askr_vars_startup();
 #ifdef ASKR_OPCACHE_REGISTERED_BY_HAND
     zend_register_extension(&zend_extension_entry, NULL);
 #endif
@@ -135,6 +136,5 @@ int askr_sapi_startup(const char *ini)
     askr_sapi.ini_entries = lines;
     if (askr_sapi.startup(&askr_sapi) == FAILURE)
         return ASKR_EINVAL;
-    askr_vars_startup();
     return ASKR_OK;
 }

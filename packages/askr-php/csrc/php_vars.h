@@ -4,8 +4,7 @@
 #include "php_compat.h"
 
 /*
- * $_SERVER.  Names are interned once (askr_vars_startup, after PHP's module start-up and before any fork), so that every worker
- * shares their pages.
+ * $_SERVER.  Names are interned once, in our module's MINIT: what is interned later lives until the end of a request only.
  */
 void askr_vars_startup(void);
 /* sapi_module.register_server_variables: the environment, then CGI's variables (RFC 3875) of the request in hand. */
