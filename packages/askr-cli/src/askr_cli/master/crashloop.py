@@ -1,0 +1,31 @@
+"""The crash-loop guard: when everything that is started dies at once, starting more is no help.
+
+Contract, "Crash-loop guard": exits other than 0 within 3 s of their start count; max(3 x slots, 10) of them within 30 s end the master.
+A process that dies before it was ever ready counts whatever its age, so that a boot that takes long and fails is not repeated for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+QUICK_S = 3.0
+WINDOW_S = 30.0
+LEAST_LIMIT = 10
+
+
+class CrashLoopGuard:
+    """Counts quick failures. Times are monotonic seconds, given by the caller."""
+
+    def __init__(self, slots: int) -> None:
+        """Guard `slots` processes."""
+        self.limit = max(3 * slots, LEAST_LIMIT)
+        self._failures: deque[float] = deque()
+
+    def note_exit(self, *, code: int, age_s: float, was_ready: bool, now_mono: float) -> bool:
+        """Take note that a process ended with `code` (negative: a signal) after `age_s`; return whether it is a crash loop now."""
+        if code == 0 or (was_ready and age_s > QUICK_S):
+            return False
+        self._failures.append(now_mono)
+        while self._failures and self._failures[0] < now_mono - WINDOW_S:
+            self._failures.popleft()
+        return len(self._failures) >= self.limit
