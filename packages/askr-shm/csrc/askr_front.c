@@ -185,6 +185,7 @@ int askr_front_next(askr_pool *p, uint32_t front, askr_xid *out)
         }
         if (is_announced)
             break;
+        ASKR_STEP("next: nothing found, not announced");
         atomic_store_explicit(&f->sleeping, 1, memory_order_seq_cst); /* [order-wake-1] and look once more */
         is_announced = 1;
         ASKR_STEP("next: announced");

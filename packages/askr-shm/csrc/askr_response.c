@@ -40,6 +40,7 @@ static room_wait announce(askr_pool *p, askr_exchange *e, int is_slab)
 {
     room_wait w = {.word = is_slab ? &p->control->slab_room : &e->room};
     _Atomic uint32_t *waiting = is_slab ? &p->control->slab_waiting : &e->room_waiting;
+    ASKR_STEP("room: none found, not announced");
     w.seen = atomic_load_explicit(w.word, memory_order_seq_cst); /* [order-wake-2] */
     atomic_store_explicit(waiting, 1, memory_order_seq_cst);     /* [order-wake-1] */
     ASKR_STEP("room: announced");

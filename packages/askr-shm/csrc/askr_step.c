@@ -12,12 +12,12 @@
 
 _Thread_local uint32_t askr_step_target = 0;
 _Thread_local uint32_t askr_step_count = 0;
-const char **askr_step_trace = NULL;
+void (*askr_step_hook)(const char *label) = NULL;
 
 void askr_step(const char *label)
 {
-    if (askr_step_trace != NULL)
-        *askr_step_trace = label;
+    if (askr_step_hook != NULL)
+        askr_step_hook(label);
     askr_step_count++;
     if (askr_step_count == askr_step_target)
         (void)kill(getpid(), SIGKILL);

@@ -121,6 +121,7 @@ int askr_worker_take(askr_pool *p, uint32_t worker, int64_t timeout_ns, askr_xid
             continue;
         }
         if (!is_announced) {
+            ASKR_STEP("take: nothing found, not announced");
             seen = atomic_load_explicit(&r->doorbell, memory_order_seq_cst);     /* [order-wake-2] */
             (void)atomic_fetch_or_explicit(sleepers, bit, memory_order_seq_cst); /* [order-wake-1] and look once more */
             is_announced = was_announced = 1;

@@ -37,6 +37,11 @@ static int descriptors[4]; /* front 0, front 1, master, spool */
 static uint32_t kills, labels_hit;
 static const char *labels[256];
 
+static void note_label(const char *label)
+{
+    s->label = label;
+}
+
 static uint8_t pattern(uint32_t at)
 {
     return (uint8_t)(at * 7 + at / 251);
@@ -393,7 +398,7 @@ static _Noreturn void victim_main(const script *which, uint32_t target, int orde
     uint8_t index;
     askr_step_count = 0;
     askr_step_target = target;
-    askr_step_trace = &s->label;
+    askr_step_hook = note_label;
     while (read(orders, &index, 1) == 1) {
         which->operations[index].run(p);
         CHECK_EQUAL(write(answers, &index, 1), 1);
@@ -455,7 +460,7 @@ static int play(const script *which, int victim, uint32_t target, uint32_t until
         if (pid == 0) {
             askr_step_count = 0;
             askr_step_target = step;
-            askr_step_trace = &s->label;
+            askr_step_hook = note_label;
             repair(victim);
             _exit(0);
         }
