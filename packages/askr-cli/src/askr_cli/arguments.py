@@ -48,7 +48,7 @@ def help_text(option: Option) -> str:
     without = option.absent or (option.default if option.kind is not Kind.SWITCH else "")
     source = f"${option.env}, else " if option.env else ""
     default = f" [{source}{without or 'none'}]" if without or source else ""
-    return (option.help + default).replace("`", "").replace("%", "%%")
+    return ((option.flag_help or option.help) + default).replace("`", "").replace("%", "%%")
 
 
 def make_parser() -> argparse.ArgumentParser:

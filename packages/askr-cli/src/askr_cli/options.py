@@ -31,6 +31,7 @@ class Option:
     help: str
     tier: str = "core"
     absent: str = ""
+    flag_help: str = ""  # where the flag says the opposite of the key
     env: str | None = None
     may_join_config: bool = False  # it is not part of the configuration, so `--config` does not refuse it
 
@@ -61,8 +62,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("https", "--https", "server.https", Kind.SWITCH, "false",
            "Set `$_SERVER['HTTPS']` to `on`: TLS ends at a proxy in front of Askr."),
     Option("scripts", "--no-scripts", "server.scripts", Kind.SWITCH, "true",
-           "Whether a request may name an existing `.php` file below the root; if not, the front controller answers.",
-           tier="askr"),
+           "Run an existing `.php` file below the root when a request names it; without this, the front controller answers all.",
+           tier="askr", flag_help="Do not run a `.php` file because a request names it: the front controller answers all."),
     Option("follow_symlinks", "--follow-symlinks", "server.follow_symlinks", Kind.SWITCH, "false",
            "Serve files behind symbolic links that leave the root.", tier="askr"),
     Option("max_requests", "--max-requests", "server.max_requests", Kind.COUNT, "0",
