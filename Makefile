@@ -74,9 +74,10 @@ soak: need-vendor ## a long run that watches memory (ARGS='flags of bench/soak.p
 	@$(MAKE) kernel-vendor
 	@$(PYTHON_VENV) bench/soak.py $(ARGS)
 
-docs: need-dev ## write the generated reference pages; fails when one was out of date
+docs: need-dev ## write the reference pages from their tables, and check every document
 	@$(MAKE) $(STAMPS)/kernel-shm
-	@$(PYTHON_VENV) scripts/docs.py $(ARGS)
+	@$(PYTHON_VENV) -m askr_cli.reference
+	@$(PYTHON_VENV) -m pytest -q tests/tooling/test_documents.py
 
 constraints: need-dev ## pin the newest versions of constraints.in with their hashes
 	@$(MAKE) $(STAMPS)/venv
