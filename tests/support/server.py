@@ -18,6 +18,7 @@ import shlex
 import signal
 import subprocess
 import uuid
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,7 @@ class Holdings:
     def excess_over(self, before: Holdings) -> list[str]:
         """Return a sentence for everything that is held now and was not before; respawned processes do not count."""
         found = [
-            f"{processes.describe(pid)} holds {len(now)} descriptors, {len(then)} when it was ready: {sorted(set(now.values()) - set(then.values()))}"
+            f"{processes.describe(pid)} holds {len(now)} descriptors, {len(then)} when it was ready: {sorted((Counter(now.values()) - Counter(then.values())).elements())}"
             for pid, now in self.descriptors.items()
             if len(now) > len(then := before.descriptors.get(pid, now))
         ]
