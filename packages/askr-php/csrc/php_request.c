@@ -108,10 +108,9 @@ static void complete_then_run_deferred(void)
             zval_ptr_dtor(&result);
         zval_ptr_dtor(&name);
         askr_response_complete(false);
-        askr_deferred_run();
     }
     zend_end_try();
-    askr_deferred_drop();
+    askr_deferred_run();
 }
 
 bool askr_request_serve(askr_xid x)
@@ -170,25 +169,47 @@ uint32_t askr_deferred_count(void)
     return deferred_count;
 }
 
-void askr_deferred_drop(void)
+static void askr_deferred_drop(void)
 {
     while (deferred_count)
         zval_ptr_dtor(&deferred[--deferred_count]);
 }
 
+static void run_deferred(zval *callback)
+{
+    zval result;
+
+    ZVAL_UNDEF(&result);
+    if (call_user_function(NULL, NULL, callback, &result, 0, NULL) == SUCCESS)
+        zval_ptr_dtor(&result);
+    if (!EG(exception))
+        return;
+    if (!zend_is_unwind_exit(EG(exception)))
+        askr_logf(ASKR_LOG_WARN, "askr-worker: uncaught %s in deferred work", ZSTR_VAL(EG(exception)->ce->name));
+    zend_clear_exception();
+}
+
+/*
+ * Per request there is no frame to catch an exception in: PHP logs it and bails out, and the next callback runs all the same.  In worker mode a fatal error
+ * passes on, as it does in a handler.
+ */
+static void run_deferred_guarded(zval *callback)
+{
+    if (EG(current_execute_data)) {
+        run_deferred(callback);
+        return;
+    }
+    zend_try
+    {
+        run_deferred(callback);
+    }
+    zend_end_try();
+}
+
 /* The list may grow while it runs: what is deferred by deferred work runs too, within the same bound. */
 void askr_deferred_run(void)
 {
-    for (uint32_t i = 0; i < deferred_count; i++) {
-        zval result;
-        ZVAL_UNDEF(&result);
-        if (call_user_function(NULL, NULL, &deferred[i], &result, 0, NULL) == SUCCESS)
-            zval_ptr_dtor(&result);
-        if (EG(exception)) {
-            if (!zend_is_unwind_exit(EG(exception)))
-                askr_logf(ASKR_LOG_WARN, "askr-worker: uncaught %s in deferred work", ZSTR_VAL(EG(exception)->ce->name));
-            zend_clear_exception();
-        }
-    }
+    for (uint32_t i = 0; i < deferred_count; i++)
+        run_deferred_guarded(&deferred[i]);
     askr_deferred_drop();
 }

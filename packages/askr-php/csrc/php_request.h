@@ -39,6 +39,5 @@ void askr_renew_leave(void);
 void askr_deferred_run(void);
 bool askr_deferred_add(zval *callback);
 uint32_t askr_deferred_count(void);
-void askr_deferred_drop(void);
 
 #endif
