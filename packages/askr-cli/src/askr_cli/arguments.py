@@ -97,7 +97,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if word in LATER_COMMANDS and arguments[0] == word:
         raise UsageError(f"the command {word} is not in this version")
     if word is not None and arguments[0] == word and word not in COMMANDS:
-        raise UsageError(f"unknown command {word!r}{did_you_mean(word, COMMANDS, quote='')}")
+        raise UsageError(f"unknown command {word!r}{did_you_mean(word, COMMANDS, quotes='')}")
     parser = make_parser()
     found, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -117,7 +117,7 @@ def _unknown_message(argument: str, command: str) -> str:
         known = [option.flag for option in OPTIONS if option.flag]
     else:
         known = {"doctor": ["--app", "--ini"]}.get(command, [])
-    return f"unknown flag {flag}{did_you_mean(flag, known, quote='')}"
+    return f"unknown flag {flag}{did_you_mean(flag, known, quotes='')}"
 
 
 def print_usage_error(error: UsageError) -> None:

@@ -83,7 +83,7 @@ def _unknown_section(section: str, *, is_table: bool) -> str:
         return f'unknown key "{section}" outside of a section{hint}'
     if section in LATER_SECTIONS:
         return f"[{section}] is not in this version"
-    hint = did_you_mean(section, [*known_sections(), *LATER_SECTIONS])
+    hint = did_you_mean(section, [*known_sections(), *sorted(LATER_SECTIONS)], quotes="[]")
     return f"unknown section [{section}]{hint}"
 
 

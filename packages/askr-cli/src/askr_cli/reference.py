@@ -92,7 +92,7 @@ def cli_page() -> str:
 
 def _key_words(option: Option) -> str:
     if option.key is None:
-        return "–"  # noqa: RUF001 - a dash in a table's empty cell
+        return "–"
     section, _, key = option.key.partition(".")
     return f"`[{section}] {key}`"
 
@@ -125,7 +125,7 @@ def config_page() -> str:
         for option in OPTIONS:
             if option.key is None or not option.key.startswith(f"{section}."):
                 continue
-            flag = f"`{option.flag}`" if option.flag else "–"  # noqa: RUF001 - as above
+            flag = f"`{option.flag}`" if option.flag else "–"
             key = f"`{option.key.partition('.')[2]}`"
             lines.append(_row(key, option.kind.words, default_words(option), option.help, flag, option.tier))
         lines.append("")

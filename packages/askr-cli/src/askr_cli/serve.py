@@ -58,7 +58,7 @@ def _supervise(settings: Settings, places: Places, listener: Listener) -> int:
     open_files = raise_open_files()
     become_subreaper()
     if os.geteuid() == 0:
-        log.warning("running as root, and so does the application: use an account of its own where it matters")
+        log.info("running as root, and so does the application: give it an account of its own where it matters")
     spool_stride = max(SPOOL_STRIDE_BYTES, -(-settings.max_body_size // 4096) * 4096)
     try:
         pool = Pool.create(PoolSpec(fronts=fronts, workers=workers, spool_stride_bytes=spool_stride))

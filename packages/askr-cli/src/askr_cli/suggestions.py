@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def did_you_mean(name: str, known: Iterable[str], quote: str = '"') -> str:
-    """Return `; did you mean "..."?`, or an empty text when nothing known is near."""
+def did_you_mean(name: str, known: Iterable[str], quotes: str = '""') -> str:
+    """Return `; did you mean "..."?` with these quotes, or an empty text when nothing known is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {quote}{near[0]}{quote}?" if near else ""
+    return f"; did you mean {quotes[:1]}{near[0]}{quotes[1:]}?" if near else ""
