@@ -117,3 +117,11 @@ def listening_inodes() -> set[str]:
 def memory_files_of(pid: int) -> int:
     """Return how many mappings of memory files (memfd) `pid` has."""
     return sum("/memfd:" in line for line in (PROC / str(pid) / "maps").read_text().splitlines())
+
+
+def command_name(pid: int) -> str:
+    """Return the name that the process `pid` gave itself, or "" when it is gone."""
+    try:
+        return (PROC / str(pid) / "comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
