@@ -4,10 +4,12 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 failed=()
-check() {
-    local title=$1
+check() { # TITLE COMMAND...: its output is shown when it fails
+    local title=$1 output
     shift
-    "$@" || failed+=("$title")
+    output=$("$@" 2>&1) && return
+    printf '%s\n' "$output"
+    failed+=("$title")
 }
 
 check "ruff" $bin/ruff check --quiet .
