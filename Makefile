@@ -58,7 +58,7 @@ lint: need-dev ## ruff, mypy --strict, import-linter, clang-format
 fmt: need-dev ## format Python and C
 	@$(MAKE) $(STAMPS)/venv
 	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format --quiet .
-	@git ls-files -co --exclude-standard 'packages/*.[ch]' | xargs -r .venv/bin/clang-format -i
+	@find packages/*/csrc packages/*/ctests -name '*.[ch]' | xargs -r .venv/bin/clang-format -i
 
 asan: need-system ## C tests under Address Sanitizer and Undefined Behaviour Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=asan

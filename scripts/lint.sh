@@ -17,16 +17,16 @@ check "ruff format (make fmt)" $bin/ruff format --check --quiet .
 check "mypy" $bin/mypy packages/*/src
 # What is not installed: one run per set, because each folder of tests has a conftest.
 for set in packages/*/tests tests/e2e tests scripts bench vendor/php-src packages/*/setup.py packages/*/build_kernel.py; do
-    [ -n "$(git ls-files -co --exclude-standard "$set/*.py" "$set" | grep '\.py$')" ] || continue
+    [ -n "$(find "$set" -name '*.py' -print -quit 2>/dev/null)" ] || continue
     without=()
     [ "$set" != tests ] || without=(--exclude '^tests/e2e/')
     check "mypy $set" $bin/mypy "${without[@]}" "$set"
 done
 check "import-linter" $bin/lint-imports --no-cache
-mapfile -t c_files < <(git ls-files -co --exclude-standard 'packages/*.[ch]')
+mapfile -t c_files < <(find packages/*/csrc packages/*/ctests -name '*.[ch]')
 [ ${#c_files[@]} -eq 0 ] || check "clang-format (make fmt)" $bin/clang-format --dry-run -Werror "${c_files[@]}"
-mapfile -t shell_files < <(git ls-files -co --exclude-standard '*.sh' .ci/run)
-for script in "${shell_files[@]}"; do check "bash -n $script" bash -n "$script"; done
+mapfile -t shell_scripts < <(find scripts bench vendor tests .ci/run -name '*.sh' -o -path .ci/run)
+for script in "${shell_scripts[@]}"; do check "bash -n $script" bash -n "$script"; done
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'lint: failed: %s\n' "${failed[@]}" >&2

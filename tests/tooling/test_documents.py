@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+MADE = {".git", ".venv", "build", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache"}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def documents() -> list[Path]:
-    """Every Markdown file of the checkout that git knows or would add."""
-    command = ["git", "ls-files", "-co", "--exclude-standard", "*.md"]
-    listing = subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.split()
-    return [path for name in sorted(listing) if (path := CHECKOUT / name).exists()]
+    """Every Markdown file of the checkout, without what was made or fetched into it."""
+    folders = [folder for folder in sorted(CHECKOUT.iterdir()) if folder.is_dir() and folder.name not in MADE]
+    return [*sorted(CHECKOUT.glob("*.md")), *(path for folder in folders for path in sorted(folder.rglob("*.md")))]
 
 
 def blocks(language: str) -> list[object]:
