@@ -116,8 +116,7 @@ static void fail_request(zend_object *exception)
 
     askr_logf(ASKR_LOG_ERROR, "askr-worker: uncaught %s escaped the request handler: %s — failing this request (500), keeping the worker",
               ZSTR_VAL(exception->ce->name), Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "");
-    php_output_discard_all();
-    if (!SG(headers_sent)) {
+    if (askr_response_take_back()) {
         sapi_header_op(SAPI_HEADER_DELETE_ALL, NULL);
         sapi_header_op(SAPI_HEADER_SET_STATUS, (void *)(zend_uintptr_t)500);
     }

@@ -163,6 +163,16 @@ int askr_response_send_headers(sapi_headers_struct *headers)
     return rc == ASKR_OK ? SAPI_HEADER_SENT_SUCCESSFULLY : SAPI_HEADER_SEND_FAILED;
 }
 
+bool askr_response_take_back(void)
+{
+    php_output_discard_all();
+    if (!askr_has_client() || (askr_ctx.head_is_sent && askr_response_discard(askr_ctx.pool, askr_ctx.xid) != ASKR_OK))
+        return false;
+    askr_ctx.head_is_sent = false;
+    SG(headers_sent) = 0;
+    return true;
+}
+
 bool askr_response_complete(bool is_failed)
 {
     if (!askr_has_client())

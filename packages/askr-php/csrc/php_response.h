@@ -15,6 +15,11 @@ int askr_response_send_headers(sapi_headers_struct *headers);
 void askr_response_flush_now(void *server_context);
 
 /*
+ * Takes back what the script has written, head and output buffers, so that another answer can be given.  False when the client may have seen some of it.
+ */
+bool askr_response_take_back(void);
+
+/*
  * Ends PHP's output buffers, sends the head if that has not happened, and hands the exchange back.  What PHP writes after this goes nowhere.
  * Returns false when there was nothing to finish.
  */

@@ -120,6 +120,8 @@ int64_t askr_request_read(askr_pool *p, askr_xid x, uint8_t *buf, size_t cap);
 int askr_response_head(askr_pool *p, askr_xid x, const uint8_t *head, uint32_t n);
 int askr_response_write(askr_pool *p, askr_xid x, const uint8_t *buf, size_t n);
 int askr_response_flush(askr_pool *p, askr_xid x);        /* publish what was written and tell the front */
+/* Takes back everything written so far, the head too.  ASKR_EAGAIN when the front can see some of it already: nothing changed. */
+int askr_response_discard(askr_pool *p, askr_xid x);
 int askr_exchange_is_cancelled(askr_pool *p, askr_xid x); /* 1 when client or front is gone; any thread */
 /* RUNNING -> DONE (or FAILED) and tells the front; frees it when the front is gone.  The worker becomes IDLE at its next take. */
 int askr_worker_finish(askr_pool *p, uint32_t worker, askr_xid x, int is_failed);

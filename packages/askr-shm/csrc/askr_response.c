@@ -126,3 +126,21 @@ int askr_response_flush(askr_pool *p, askr_xid x)
     publish(p, e);
     return is_given_up(word) ? ASKR_ECANCELED : ASKR_OK;
 }
+
+int askr_response_discard(askr_pool *p, askr_xid x)
+{
+    uint64_t word;
+    askr_exchange *e = find_running(p, x, &word);
+    if (e == NULL)
+        return ASKR_ESTALE;
+    askr_chain *c = askr_response_chain(e);
+    if (askr_chain_published(c) != 0)
+        return ASKR_EAGAIN;
+    ASKR_STEP("discard: begins");
+    askr_chain_release(c, p->slab, askr_xid_index(x) + 1);
+    ASKR_STEP("discard: blocks given back");
+    askr_chain_reset(c);
+    atomic_store_explicit(&e->response_head_bytes, 0, memory_order_relaxed); /* nothing is published that it would belong to */
+    askr_slab_room_made(p);
+    return ASKR_OK;
+}
