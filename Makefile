@@ -66,13 +66,13 @@ asan: need-system ## C tests under Address Sanitizer and Undefined Behaviour San
 tsan: need-system ## C tests under Thread Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=tsan
 
-bench: need-bench ## measure Askr and its peers (ARGS='flags of bench/run.py')
+bench: need-bench ## measure Askr and its peers (ARGS='--help' lists what else)
 	@$(MAKE) kernel-vendor
-	@$(PYTHON_VENV) bench/run.py $(ARGS)
+	@$(PYTHON_VENV) -m bench $(ARGS)
 
-soak: need-vendor ## a long run that watches memory (ARGS='flags of bench/soak.py')
+soak: need-bench ## 100,000 requests in both modes: memory and the books stay flat
 	@$(MAKE) kernel-vendor
-	@$(PYTHON_VENV) bench/soak.py $(ARGS)
+	@$(PYTHON_VENV) -m bench soak $(ARGS)
 
 docs: need-dev ## write the reference pages from their tables, and check every document
 	@$(MAKE) $(STAMPS)/kernel-shm
