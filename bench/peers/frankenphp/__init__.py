@@ -1,0 +1,1 @@
+"""FrankenPHP: how it is built (`build`) and started (`peer`)."""
