@@ -128,6 +128,7 @@ int askr_worker_take(askr_pool *p, uint32_t worker, int64_t timeout_ns, askr_xid
             ASKR_STEP("take: announced");
             continue;
         }
+        ASKR_STEP("take: nothing found again, not asleep");
         int64_t left = time_left(timeout_ns, since);
         rc = left == 0 ? ASKR_EAGAIN : askr_futex_wait(&r->doorbell, seen, left);
         ASKR_STEP("take: woken");

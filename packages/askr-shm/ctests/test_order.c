@@ -72,12 +72,15 @@ static void test_a_request_before_the_announcement_is_found_by_the_second_look(v
 /* [order-wake-2] and one that arrives after the announcement */
 static void test_a_request_after_the_announcement_keeps_the_worker_awake(void)
 {
-    askr_xid x;
-    at_step("take: announced", submit_one);
-    CHECK_EQUAL(askr_worker_take(pool, 0, -1, &x), ASKR_OK);
-    CHECK(interfered == 1 && x == submitted);
-    CHECK_EQUAL(askr_worker_finish(pool, 0, x, 0), ASKR_OK);
-    CHECK_EQUAL(askr_front_release(other, x), ASKR_OK);
+    const char *steps[] = {"take: announced", "take: nothing found again, not asleep"};
+    for (int i = 0; i < 2; i++) {
+        askr_xid x;
+        at_step(steps[i], submit_one);
+        CHECK_EQUAL(askr_worker_take(pool, 0, -1, &x), ASKR_OK);
+        CHECK(interfered == 1 && x == submitted);
+        CHECK_EQUAL(askr_worker_finish(pool, 0, x, 0), ASKR_OK);
+        CHECK_EQUAL(askr_front_release(other, x), ASKR_OK);
+    }
 }
 
 static pid_t start_sleeping_worker(uint32_t worker, int how_many)
@@ -227,6 +230,22 @@ static void test_a_request_behind_a_hint_that_is_just_popped_is_not_lost(void)
     }
 }
 
+static void test_a_request_that_trusts_a_stale_hint_is_not_lost(void)
+{
+    const char *steps[] = {"ring: before the pop", "ring: popped, head behind", "take: popped, still marked as queued",
+                           "take: popped, not looked at"};
+    for (int i = 0; i < 4; i++) {
+        askr_xid x;
+        submit_one();
+        CHECK_EQUAL(askr_front_cancel(other, submitted), 1); /* its hint stays in the ring */
+        at_step(steps[i], submit_one);
+        CHECK_EQUAL(askr_worker_take(pool, 0, -1, &x), ASKR_OK);
+        CHECK(interfered == 1 && x == submitted);
+        CHECK_EQUAL(askr_worker_finish(pool, 0, x, 0), ASKR_OK);
+        CHECK_EQUAL(askr_front_release(other, x), ASKR_OK);
+    }
+}
+
 static void read_everything(void)
 {
     static uint8_t bytes[1 << 16];
@@ -300,6 +319,7 @@ int main(void)
         test_news_after_the_announcement_write_the_eventfd,
         test_a_late_notice_does_not_swallow_the_next_lifes,
         test_a_request_behind_a_hint_that_is_just_popped_is_not_lost,
+        test_a_request_that_trusts_a_stale_hint_is_not_lost,
         test_a_worker_that_waits_for_room_sees_it_come,
         test_a_worker_that_waits_for_room_learns_that_nobody_reads,
     };
