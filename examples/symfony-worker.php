@@ -25,6 +25,7 @@ final class SymfonyWorker
 
     public function __construct(private KernelInterface&RebootableInterface&TerminableInterface $kernel)
     {
+        self::declareRuntimeMode();
         $kernel->boot();
         // The router, the event dispatcher and their listeners, made once and shared by all workers.
         $kernel->getContainer()->get('http_kernel');
@@ -34,7 +35,8 @@ final class SymfonyWorker
     /** Answer the request that the superglobals describe. */
     public function answer(): void
     {
-        $this->forgetNativeSession();
+        self::declareRuntimeMode();
+        self::forgetNativeSession();
         if (! $this->isFinished) {
             // exit() skips every `finally`: the kernel believes that it still handles the last request.
             $this->kernel->reboot(null);
@@ -60,8 +62,17 @@ final class SymfonyWorker
         $this->isFinished = true;
     }
 
+    /**
+     * Say that this is a web server: Symfony takes PHP_SAPI "embed" for a command line, where it would show an exception
+     * to the visitor in full.
+     */
+    private static function declareRuntimeMode(): void
+    {
+        $_SERVER['APP_RUNTIME_MODE'] ??= 'web=1&worker=1';
+    }
+
     /** PHP keeps the identifier of a session that was not closed; nobody else may continue it. */
-    private function forgetNativeSession(): void
+    private static function forgetNativeSession(): void
     {
         if (! function_exists('session_status')) {
             return;
