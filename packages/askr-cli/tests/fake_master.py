@@ -55,7 +55,7 @@ class FakePool:
         self.is_up = mmap.mmap(-1, workers)
 
     def view(self, worker: int) -> WorkerView:
-        return WorkerView(bool(self.is_up[worker]), 7)
+        return WorkerView(bool(self.is_up[worker]), 0)
 
     def drain(self, worker: int) -> None:
         tell(drain=worker)
@@ -64,7 +64,7 @@ class FakePool:
     def worker_died(self, worker: int) -> int | None:
         tell(repaired_worker=worker)
         self.is_up[worker] = 0
-        return 1
+        return 0
 
     def front_died(self, front: int) -> int | None:
         tell(repaired_front=front)
@@ -87,6 +87,7 @@ def be_worker(index: int) -> NoReturn:
         signal.pause()
     pool.is_up[index] = 1
     os.eventfd_write(pool.master_eventfd, 1)
+    tell(idle=index)
     os.eventfd_read(pool.doorbells[index])
     if plan["worker"] == "hang":
         tell(hanging=index)

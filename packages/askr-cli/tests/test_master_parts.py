@@ -89,24 +89,28 @@ def test_an_address_of_another_machine_is_refused() -> None:
 def test_the_guard_counts_quick_failures_only() -> None:
     guard = CrashLoopGuard(slots=2)
     for now in range(100):
-        assert not guard.note_exit(code=0, age_s=0.1, was_ready=True, now_mono=now)
-        assert not guard.note_exit(code=1, age_s=3.1, was_ready=True, now_mono=now)
+        assert not guard.note_exit(code=0, age_s=0.1, was_ready=True, had_requests=True, now_mono=now)
+        assert not guard.note_exit(code=-9, age_s=0.1, was_ready=True, had_requests=False, now_mono=now)
+        assert not guard.note_exit(code=75, age_s=0.1, was_ready=True, had_requests=True, now_mono=now)
+        assert not guard.note_exit(code=1, age_s=3.1, was_ready=True, had_requests=False, now_mono=now)
     for now in range(9):
-        assert not guard.note_exit(code=-9, age_s=2.9, was_ready=True, now_mono=100 + now)
-    assert guard.note_exit(code=75, age_s=3, was_ready=True, now_mono=110)
+        assert not guard.note_exit(code=-11, age_s=2.9, was_ready=True, had_requests=False, now_mono=100 + now)
+    assert guard.note_exit(code=75, age_s=3, was_ready=True, had_requests=False, now_mono=110)
 
 
 def test_the_guard_forgets_after_30_seconds_and_grows_with_the_slots() -> None:
     guard = CrashLoopGuard(slots=2)
     for now in range(0, 400, 4):
-        assert not guard.note_exit(code=1, age_s=0, was_ready=False, now_mono=now)
+        assert not guard.note_exit(code=1, age_s=0, was_ready=False, had_requests=False, now_mono=now)
     large = CrashLoopGuard(slots=5)
-    assert [large.note_exit(code=1, age_s=0, was_ready=True, now_mono=0) for _ in range(15)] == [False] * 14 + [True]
+    assert [large.note_exit(code=1, age_s=0, was_ready=True, had_requests=False, now_mono=0) for _ in range(15)] == [
+        False
+    ] * 14 + [True]
 
 
 def test_a_boot_that_fails_late_counts() -> None:
     guard = CrashLoopGuard(slots=1)
-    assert [guard.note_exit(code=70, age_s=60, was_ready=False, now_mono=0) for _ in range(10)][-1]
+    assert [guard.note_exit(code=70, age_s=60, was_ready=False, had_requests=False, now_mono=0) for _ in range(10)][-1]
 
 
 def test_every_phase_comes_to_an_end() -> None:

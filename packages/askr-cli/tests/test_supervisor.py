@@ -120,6 +120,17 @@ def test_a_killed_worker_is_repaired_and_replaced(log: Path) -> None:
     assert "worker 1 was killed by SIGKILL" in log.read_text()
 
 
+def test_killing_idle_workers_all_the_time_is_no_crash_loop(log: Path) -> None:
+    with fake_master(log) as master:
+        master.wait_for("up")
+        for count in range(3, 23):
+            master.wait_for("idle", count - 1)
+            os.kill(master.living("worker")[0], signal.SIGKILL)
+            master.wait_for("worker", count)
+        master.send(signal.SIGTERM)
+        assert master.end() == 0
+
+
 def test_a_killed_front_is_repaired_and_replaced(log: Path) -> None:
     with fake_master(log, fronts=2) as master:
         master.wait_for("up")

@@ -98,6 +98,7 @@ class Supervisor:
                 self._step()
         finally:
             self._kill_everything()
+            self._reap_strangers()  # orphans came to us when the last of the others left
             self._poller.unwatch(self._signals.fd)
             self._signals.close()
         return self._exit_code
@@ -272,22 +273,25 @@ class Supervisor:
         self._poller.unwatch(child.pidfd)
         os.close(child.pidfd)
         del self._children[child.pid]
+        had_requests = False
         if child.role is Role.WORKER:
-            self._on_worker_exit(self.slots[child.index], child, code)
+            had_requests = self._on_worker_exit(self.slots[child.index], child, code)
         elif child.role is Role.FRONT:
             self._on_front_exit(self.fronts[child.index], child, code)
         else:
             self._on_template_exit(child, code)
         self.counters.exits[child.role] += 1
-        self._judge(child, code)
+        self._judge(child, code, had_requests=had_requests)
 
-    def _judge(self, child: Child, code: int) -> None:
+    def _judge(self, child: Child, code: int, *, had_requests: bool) -> None:
         """End everything when starting it again is no help."""
         now_mono = time.monotonic()
         age_s = now_mono - child.started_mono
         if child.role is Role.TEMPLATE and child.index == 1 and not child.is_up and self.phase is Phase.STARTING:
             self._give_up("the application did not boot: the lines above say why")
-        elif self._guard.note_exit(code=code, age_s=age_s, was_ready=child.is_up, now_mono=now_mono):
+        elif self._guard.note_exit(
+            code=code, age_s=age_s, was_ready=child.is_up, had_requests=had_requests, now_mono=now_mono
+        ):
             self._give_up(
                 f"crash loop: {self._guard.limit} processes ended at once within 30 s, the last was {child}, which {exit_words(code)}; "
                 "giving up, because starting more would not help. The lines above say why they ended"
@@ -302,8 +306,10 @@ class Supervisor:
             self._exit_code = 1
             self._stop()
 
-    def _on_worker_exit(self, slot: Slot, child: Child, code: int) -> None:
-        requests = self._pool.view(slot.index).requests
+    def _on_worker_exit(self, slot: Slot, child: Child, code: int) -> bool:
+        """Settle what the worker held, and return whether it ever had a request."""
+        is_up, requests = self._pool.view(slot.index)
+        child.is_up = child.is_up or is_up  # it may have died before the master looked
         slot.child = None
         slot.move(SlotEvent.EXITED)
         failed = self._repair(slot, time.monotonic())
@@ -312,13 +318,15 @@ class Supervisor:
             log.debug("%s left", child, extra=extra)
         else:
             log.warning("%s %s", child, exit_words(code), extra=extra)
+        return requests > 0 or bool(failed)
 
     def _on_front_exit(self, place: FrontPlace, child: Child, code: int) -> None:
         place.child = None
         self._close_ready(place)
         released = self._repair(place, time.monotonic())
-        if code != 0 or self.phase in REFILLS_FRONTS:
-            log.warning("%s %s", child, exit_words(code), extra={"pid": child.pid, "released": released})
+        is_orderly = code == 0 or (self.phase in STOPPING and code == -signal.SIGTERM)
+        level = logging.WARNING if not is_orderly else logging.DEBUG if self.phase in STOPPING else logging.INFO
+        log.log(level, "%s %s", child, exit_words(code), extra={"pid": child.pid, "released": released})
 
     def _on_template_exit(self, child: Child, code: int) -> None:
         link = self.template.link
