@@ -28,7 +28,7 @@ SHM_SOURCES := $(wildcard packages/askr-shm/csrc/*.[ch] packages/askr-shm/build_
 PHP_SOURCES := $(SHM_SOURCES) $(wildcard packages/askr-php/csrc/*.[ch] packages/askr-php/build_kernel.py)
 
 .PHONY: help serve dev php test check lint fmt asan tsan bench soak docs constraints clean
-.PHONY: kernel-system kernel-vendor need-dev need-system need-vendor need-test need-bench FORCE
+.PHONY: kernel-shm kernel-system kernel-vendor need-dev need-system need-vendor need-test need-bench FORCE
 
 help: ## list these targets
 	@echo 'Usage: make TARGET [NAME=value ...]'
@@ -75,7 +75,7 @@ soak: need-bench ## 100,000 requests in both modes: memory and the books stay fl
 	@$(PYTHON_VENV) -m bench soak $(ARGS)
 
 docs: need-dev ## write the reference pages from their tables, and check every document
-	@$(MAKE) $(STAMPS)/kernel-shm
+	@$(MAKE) kernel-shm
 	@$(PYTHON_VENV) -m askr_cli.reference
 	@$(PYTHON_VENV) -m pytest -q tests/tooling/test_documents.py
 
@@ -91,6 +91,7 @@ clean: ## remove what make made in this checkout (caches in ~/.cache/askr stay)
 need-dev need-system need-vendor need-test need-bench: need-%:
 	@bash scripts/need.sh $*
 
+kernel-shm: $(STAMPS)/kernel-shm
 kernel-system: $(STAMPS)/kernel-system
 kernel-vendor: $(STAMPS)/kernel-vendor
 .PHONY: kernel-any
