@@ -1,7 +1,7 @@
 #!/bin/bash
 # lint.sh - every check that a machine can make without running the code. All run; the exit code is 1 if any failed.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 bin=.venv/bin
 failed=()
 check() { # TITLE COMMAND...: its output is shown when it fails

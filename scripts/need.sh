@@ -7,6 +7,7 @@
 # installed for the rest only. See apt-install.sh for what happens where that is not allowed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=scripts/lib/python.sh
 . "$here/lib/python.sh"
 
 packages=()

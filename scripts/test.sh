@@ -5,7 +5,7 @@
 # so that one run shows all of them. The exit code is 0 only when every stage passed.
 # The last lines are pytest's own summary.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 failed=()
 
 say() { printf '\n==> [%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$1"; }
