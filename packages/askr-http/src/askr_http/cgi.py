@@ -107,6 +107,3 @@ def response_from(head: ResponseHead) -> CgiResponse | None:
         [(name, value) for name, value in head.headers if name.lower() not in dropped],
         int(length) if _NUMBER.fullmatch(length) else None,
     )
-
-
-

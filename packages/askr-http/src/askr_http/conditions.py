@@ -58,7 +58,9 @@ def _matches(value: bytes, etag: bytes, *, is_weak_enough: bool) -> bool:
     return not etag.startswith(b"W/") and etag in _listed_etags(value)
 
 
-def judge_preconditions(method: bytes, headers: Headers, *, etag: bytes, modified_wall_s: int, now_wall_s: int) -> Verdict:
+def judge_preconditions(
+    method: bytes, headers: Headers, *, etag: bytes, modified_wall_s: int, now_wall_s: int
+) -> Verdict:
     """Return what the preconditions say, in the order of RFC 9110 section 13.2.2; Range and If-Range come after it."""
     if (value := headers.joined(b"if-match")) is not None:
         if not _matches(value, etag, is_weak_enough=False):

@@ -116,11 +116,11 @@ class ExchangeError(Exception):
     """Base of what an exchange raises."""
 
 
-class ClientGone(ExchangeError):  # noqa: N818 - the name says what happened
+class ClientGone(ExchangeError):
     """Raised when the client left, or was given up; nothing can be sent any more."""
 
 
-class RequestRefused(ExchangeError):  # noqa: N818 - the name says what happened
+class RequestRefused(ExchangeError):
     """Raised by `read_body` when the request cannot be taken.
 
     Args:

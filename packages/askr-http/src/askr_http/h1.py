@@ -179,7 +179,9 @@ class RequestReader:
         faults: list[tuple[int, str, ServerAnswer]] = []
         bad = _REFUSED.search(buffer, max(0, self._scanned - 3), stop)
         if bad is not None:
-            faults.append((bad.end(), "a bare CR or LF, a folded line or a control character", ServerAnswer.BAD_REQUEST))
+            faults.append(
+                (bad.end(), "a bare CR or LF, a folded line or a control character", ServerAnswer.BAD_REQUEST)
+            )
         line_limit = limits.target_bytes + _LINE_BESIDE_TARGET
         if self._scanned <= line_limit < size and buffer.find(b"\r\n", 0, line_limit) < 0:
             faults.append((line_limit + 1, "the target is too long", ServerAnswer.URI_TOO_LONG))

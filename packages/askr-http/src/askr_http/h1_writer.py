@@ -12,7 +12,9 @@ from askr_http.exchange import Header
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE: Final = re.compile(rb"[\0\r\n]")  # would end the field; other controls are the application's business
-_OURS: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"proxy-connection", b"upgrade"})
+_OURS: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"proxy-connection", b"upgrade"}
+)
 _PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 _PHRASES[413] = b"Content Too Large"  # RFC 9110's words; those of http.HTTPStatus depend on Python's version
 _PHRASES[422] = b"Unprocessable Content"
@@ -61,6 +63,13 @@ class ResponseWriter:
     def left_bytes(self) -> int | None:
         """Bytes of the body that the length in the head still asks for; None when there is none."""
         return self._left
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether a body is under way whose end is the end of the connection, so that a mere close would make it look whole."""
+        return (
+            self.is_started and self._has_body and not (self.is_finished or self._is_chunked or self._left is not None)
+        )
 
     def inform(self, status: int, headers: Sequence[Header]) -> bytes:
         """Return an informational response; b"" for a client that knows none.

@@ -10,7 +10,7 @@ class Limits:
     """Limits of the wire; sizes in bytes, times in seconds.
 
     Attributes:
-        head_bytes: Request line and header fields together; more is 431. Precedents: nginx 4 × 8 KiB, Go 1 MiB, node 16 KiB.
+        head_bytes: Request line and header fields together; more is 431. Precedents: nginx 4 of 8 KiB, Go 1 MiB, node 16 KiB.
         header_count: Header fields; more is 431. Precedents: Apache 100, hyper 100; PHP applications behind proxies see 60.
         target_bytes: The request target; more is 414. Precedent: nginx 8 KiB, Apache 8190.
         body_bytes: The request's body (`max_body_size`); more is 413.

@@ -27,7 +27,8 @@ from askr_http.exchange import RequestHead
 
 # Sources and what editors leave of them; contract, "static files". `.inc` holds PHP in many older applications.
 _FORBIDDEN: Final = re.compile(
-    rb".*(?:\.php\..*|~|\.(?:bak|orig|save|swp|swo|old|rej|tmp|php[0-9]?|phps|pht|phtm|phtml|phar|inc))", re.IGNORECASE | re.DOTALL
+    rb".*(?:\.php\..*|~|\.(?:bak|orig|save|swp|swo|old|rej|tmp|php[0-9]?|phps|pht|phtm|phtml|phar|inc))",
+    re.IGNORECASE | re.DOTALL,
 )
 _NOT_IN_NAMES: Final = re.compile(rb"[/\\\0]")
 _LONGEST_NAME: Final = 255
