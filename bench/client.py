@@ -104,7 +104,7 @@ class Connection:
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while True:
         size = int((await reader.readline()).split(b";")[0], 16)
         part = (await reader.readexactly(size + 2))[:-2]

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -44,7 +45,13 @@ def parser() -> argparse.ArgumentParser:
         default="compare",
         choices=[*MEASUREMENTS, "all", "build-frankenphp"],
         metavar="MEASUREMENT",
-        help="; ".join([*(f"{name}: {text}" for name, text in HELP.items()), "all: each of them but soak", "build-frankenphp: build that peer"]),
+        help="; ".join(
+            [
+                *(f"{name}: {text}" for name, text in HELP.items()),
+                "all: each of them but soak",
+                "build-frankenphp: build that peer",
+            ]
+        ),
     )
     found.add_argument("--quick", action="store_true", help="fewer documents, shorter: under a minute")
     found.add_argument("--peers", metavar="NAMES", help="comma-separated; +NAME adds to the usual ones (+frankenphp)")
@@ -52,8 +59,12 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--rounds", type=int, metavar="N", help="interleaved rounds (3)")
     found.add_argument("--seconds", type=float, metavar="S", help="length of a sample (2)")
     found.add_argument("--connections", type=int, default=16, metavar="N", help="connections of the load (16)")
-    found.add_argument("--executors", type=int, default=4, metavar="N", help="requests that run PHP at the same time (4)")
-    found.add_argument("--requests", type=int, default=100_000, metavar="N", help="requests of a soak, per mode (100000)")
+    found.add_argument(
+        "--executors", type=int, default=4, metavar="N", help="requests that run PHP at the same time (4)"
+    )
+    found.add_argument(
+        "--requests", type=int, default=100_000, metavar="N", help="requests of a soak, per mode (100000)"
+    )
     found.add_argument("--samples", type=int, metavar="N", help="repetitions of respawn (60) and kill (10)")
     found.add_argument("--no-save", action="store_true", help="print the report and write no files")
     return found
@@ -67,12 +78,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _guarded(lambda: print(build()))
     options = Options.of(given)
     names = [name for name in MEASUREMENTS if name != "soak"] if given.measurement == "all" else [given.measurement]
-    return max(_guarded(lambda name=name: _measure(name, options, is_saved=not given.no_save)) for name in names)
+    return max(_guarded(partial(_measure, name, options, is_saved=not given.no_save)) for name in names)
 
 
 def _measure(name: str, options: Options, *, is_saved: bool) -> None:
     # Sockets lie in this folder, and their paths may have 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="askr-bench-", dir="/tmp") as folder:  # noqa: S108 - it is made with mode 0700
+    with tempfile.TemporaryDirectory(prefix="askr-bench-", dir="/tmp") as folder:
         report = MEASUREMENTS[name](options, Path(folder))
     print(report.markdown())
     if is_saved:

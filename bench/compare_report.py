@@ -9,7 +9,17 @@ from bench import table
 from bench.documents import Document
 from bench.figures import Sample, ratio, summarise
 
-HEADER = ("peer", "CPU µs per request", "requests/s", "lowest–highest", "p50 ms", "p99 ms", "PSS MiB", "cores used", "errors")
+HEADER = (
+    "peer",
+    "CPU µs per request",
+    "requests/s",
+    "lowest–highest",
+    "p50 ms",
+    "p99 ms",
+    "PSS MiB",
+    "cores used",
+    "errors",
+)
 
 READING = """\
 "CPU µs per request" is the user and system time of all of the peer's processes divided by the answers: other work on the machine disturbs it least, so it is the figure to compare.

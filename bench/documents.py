@@ -17,7 +17,9 @@ from bench.paths import DOCROOT
 FORM = "application/x-www-form-urlencoded"
 POSTED = {"a": "1", "b": "two", "c": "z" * 200}
 STATIC_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024, "10m.bin": 10 * 1024 * 1024}
-LARGEST_COMPARED = 16 * 1024  # wrk gives its script a copy of each body: larger ones are compared before and after a round
+LARGEST_COMPARED = (
+    16 * 1024
+)  # wrk gives its script a copy of each body: larger ones are compared before and after a round
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Document:
         if answer.status != 200:
             return f"status {answer.status}, body {answer.body[:80]!r}"
         if answer.body != self.expected:
-            return f"{len(answer.body)} bytes {answer.body[:80]!r}, not {len(self.expected)} bytes {self.expected[:80]!r}"
+            return (
+                f"{len(answer.body)} bytes {answer.body[:80]!r}, not {len(self.expected)} bytes {self.expected[:80]!r}"
+            )
         return None
 
 
@@ -91,7 +95,11 @@ def documents() -> dict[str, Document]:
         Document("sleep", "Sleep (20 ms)", "/sleep.php?ms=20", b"slept"),
         Document("laravel", "Laravel 13, a plain route", "/hello", b"Hello World", site="laravel"),
     ]
-    for name, title in (("1k.bin", "Static file, 1 KB"), ("64k.bin", "Static file, 64 KB"), ("10m.bin", "Static file, 10 MB")):
+    for name, title in (
+        ("1k.bin", "Static file, 1 KB"),
+        ("64k.bin", "Static file, 64 KB"),
+        ("10m.bin", "Static file, 10 MB"),
+    ):
         few = 4 if name == "10m.bin" else None
         rows.append(Document(name[:-4], title, f"/{name}", static_content(name), connections=few, is_static=True))
     return {row.name: row for row in rows}

@@ -83,7 +83,9 @@ def run(host: str, port: int, document: Document, *, connections: int, seconds: 
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds + 3 * TIMEOUT_S)
     load = parse(done.stdout + done.stderr)
     if short_bytes(load, document, connections):
-        raise LoadFailed(f"{document.name}: {load.requests} answers had {load.size_bytes} bytes in all, which is too few")
+        raise LoadFailed(
+            f"{document.name}: {load.requests} answers had {load.size_bytes} bytes in all, which is too few"
+        )
     return load
 
 

@@ -27,10 +27,11 @@ class Stat:
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory of some processes: RSS counts a shared page once per process, PSS by shares."""
+    """Memory of some processes: RSS counts a shared page once per process, PSS by shares, private what nobody shares."""
 
     rss_bytes: int
     pss_bytes: int
+    private_bytes: int
 
 
 def parse_stat(text: str) -> Stat:
@@ -43,12 +44,12 @@ def parse_stat(text: str) -> Stat:
 
 def parse_memory(text: str) -> Memory:
     """Read /proc/PID/smaps_rollup."""
-    sizes = {"Rss:": 0, "Pss:": 0}
+    sizes = dict.fromkeys(("Rss:", "Pss:", "Private_Clean:", "Private_Dirty:"), 0)
     for line in text.splitlines():
         key, _, rest = line.partition(" ")
         if key in sizes:
             sizes[key] = int(rest.split()[0]) * 1024
-    return Memory(sizes["Rss:"], sizes["Pss:"])
+    return Memory(sizes["Rss:"], sizes["Pss:"], sizes["Private_Clean:"] + sizes["Private_Dirty:"])
 
 
 def _stats() -> dict[int, Stat]:
@@ -101,7 +102,7 @@ def children(pid: int) -> list[int]:
 
 def memory(pids: Iterable[int]) -> Memory:
     """Return what the processes `pids` use together; one that ends meanwhile counts nothing."""
-    rss = pss = 0
+    rss = pss = private = 0
     for pid in pids:
         try:
             one = parse_memory((PROC / str(pid) / "smaps_rollup").read_text())
@@ -109,7 +110,8 @@ def memory(pids: Iterable[int]) -> Memory:
             continue
         rss += one.rss_bytes
         pss += one.pss_bytes
-    return Memory(rss, pss)
+        private += one.private_bytes
+    return Memory(rss, pss, private)
 
 
 def descriptors(pids: Iterable[int]) -> int:

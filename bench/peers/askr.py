@@ -51,4 +51,6 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
 
 
 PER_REQUEST = Peer("askr", "Askr, per request", SITES, lambda setting: _start(setting, is_worker_mode=False))
-WORKER = Peer("askr-worker", "Askr, worker mode", SITES, lambda setting: _start(setting, is_worker_mode=True), serves_static=False)
+WORKER = Peer(
+    "askr-worker", "Askr, worker mode", SITES, lambda setting: _start(setting, is_worker_mode=True), serves_static=False
+)

@@ -84,7 +84,7 @@ def listening(host: str = HOST) -> Iterator[socket.socket]:
 
 @contextmanager
 def spawned(
-    words: Sequence[str | Path],
+    words: Sequence[object],
     setting: Setting,
     *,
     name: str,
@@ -92,7 +92,7 @@ def spawned(
     pass_fds: Sequence[int] = (),
     stop: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child whose output goes to a log in the setting's folder; stopped at the end, with force if it stays.
+    """A child of `words` (text or paths) whose output goes to a log in the setting's folder; stopped at the end, with force if it stays.
 
     Raises SetupError when it cannot be started.
     """

@@ -128,7 +128,9 @@ def _uwsgi(setting: Setting) -> Iterator[int]:
 
 
 @contextmanager
-def _start(name: str, setting: Setting, handler: str, backend: Callable[[Setting], AbstractContextManager[int]]) -> Iterator[Running]:
+def _start(
+    name: str, setting: Setting, handler: str, backend: Callable[[Setting], AbstractContextManager[int]]
+) -> Iterator[Running]:
     folder = setting.folder
     with ExitStack() as stack:
         back = stack.enter_context(backend(setting))

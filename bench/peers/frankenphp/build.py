@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -92,11 +93,15 @@ def _build_php(work: Path) -> None:
     log = work.with_suffix(".log")
     log.write_text("")
     prefix = php_prefix()
-    run = _runner(log)
-    run(["tar", "-xf", str(source), "--strip-components=1"], work, {})
-    run(["./configure", f"--prefix={prefix}", f"--with-config-file-path={prefix}/etc", *FLAGS], work, {"CFLAGS": "-O2"})
-    run(["make", f"-j{os.environ.get('JOBS') or len(os.sched_getaffinity(0))}"], work, {})
-    run(["make", "install"], work, {})
+    _run(["tar", "-xf", str(source), "--strip-components=1"], work, {}, log)
+    _run(
+        ["./configure", f"--prefix={prefix}", f"--with-config-file-path={prefix}/etc", *FLAGS],
+        work,
+        {"CFLAGS": "-O2"},
+        log,
+    )
+    _run(["make", f"-j{os.environ.get('JOBS') or len(os.sched_getaffinity(0))}"], work, {}, log)
+    _run(["make", "install"], work, {}, log)
     (prefix / ".complete").write_text(version)
     shutil.rmtree(work)
 
@@ -106,33 +111,31 @@ def _build_server(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("go.mod", "main.go"):
         shutil.copyfile(HERE / name, folder / name)
-    config = str(php_prefix() / "bin/php-config")
-    ask = lambda what: subprocess.run([config, what], check=True, capture_output=True, text=True).stdout.strip()  # noqa: E731 - one use, two lines below
     env = {
         "CGO_ENABLED": "1",
-        "CGO_CFLAGS": f"-D_GNU_SOURCE {ask('--includes')}",
-        "CGO_LDFLAGS": f"{ask('--ldflags')} {ask('--libs')} -L{php_prefix()}/lib -Wl,-rpath,{php_prefix()}/lib",
+        "CGO_CFLAGS": f"-D_GNU_SOURCE {_php_config('--includes')}",
+        "CGO_LDFLAGS": f"{_php_config('--ldflags')} {_php_config('--libs')} -L{php_prefix()}/lib -Wl,-rpath,{php_prefix()}/lib",
     }
     go = tool("go", "golang-go")
-    run = _runner(folder / "build.log")
-    run([go, "mod", "tidy"], folder, env)
-    run([go, "build", "-tags", TAGS, "-o", "frankenphp", "."], folder, env)
+    log = folder / "build.log"
+    _run([go, "mod", "tidy"], folder, env, log)
+    _run([go, "build", "-tags", TAGS, "-o", "frankenphp", "."], folder, env, log)
 
 
-class _runner:  # noqa: N801 - used like the function that it is
-    """Runs commands, their output in one log."""
+def _php_config(what: str) -> str:
+    command = [str(php_prefix() / "bin/php-config"), what]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
 
-    def __call__(self, command: list[str], folder: Path, env: dict[str, str]) -> None:
-        print(f"frankenphp: {' '.join(command)[:100]}", flush=True)
-        with self.log.open("ab") as output:
-            done = subprocess.run(
-                command, check=False, cwd=folder, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
-            )
-        if done.returncode != 0:
-            raise SetupError(f"{command[0]} {command[1]} failed; see {self.log}")
+def _run(command: list[str], folder: Path, env: dict[str, str], log: Path) -> None:
+    """Run a step; its output goes to the log."""
+    print(f"frankenphp: {' '.join(command)[:100]}", file=sys.stderr, flush=True)
+    with log.open("ab") as output:
+        done = subprocess.run(
+            command, check=False, cwd=folder, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
+        )
+    if done.returncode != 0:
+        raise SetupError(f"{command[0]} {command[1]} failed; see {log}")
 
 
 if __name__ == "__main__":
