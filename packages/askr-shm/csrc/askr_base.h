@@ -28,7 +28,8 @@
 /* Of the calling thread. */
 extern _Thread_local uint32_t askr_step_target; /* 0: never die, count only */
 extern _Thread_local uint32_t askr_step_count;
-extern void (*askr_step_hook)(const char *label); /* where not NULL, called first: to note the label, or to let another party in */
+extern void (*askr_step_hook)(
+    const char *label); /* where not NULL, called first: to note the label, or to let another party in */
 void askr_step(const char *label);
 #define ASKR_STEP(label) askr_step(label)
 #else

@@ -228,8 +228,10 @@ int64_t askr_front_read(askr_pool *p, askr_xid x, uint8_t *buf, size_t cap)
     uint64_t word;
     uint32_t freed = 0;
     askr_exchange *e = askr_exchange_find(p, x, &word);
-    if (e == NULL || askr_word_state(word) < ASKR_EXCHANGE_RUNNING)
+    if (e == NULL)
         return ASKR_ESTALE;
+    if (askr_word_state(word) < ASKR_EXCHANGE_RUNNING)
+        return 0; /* no worker has it yet */
     askr_chain *response = askr_response_chain(e);
     int64_t n = askr_chain_read(response, p->slab, (uint32_t)(e - p->exchanges) + 1, buf, cap, &freed);
     if (freed != 0) {

@@ -94,7 +94,7 @@ typedef struct {
 } askr_exchange_view;
 int askr_front_observe(askr_pool *p, askr_xid x, askr_exchange_view *out); /* or ASKR_ESTALE */
 int64_t askr_front_read(askr_pool *p, askr_xid x, uint8_t *buf,
-                        size_t cap); /* bytes read; wakes a worker that waits for room */
+                        size_t cap); /* bytes read, 0 when there are none now; wakes a worker that waits for room */
 /* 1: it had not started and is FREE now; 0: it runs or ran and is marked, observe until DONE or FAILED, then release. */
 int askr_front_cancel(askr_pool *p, askr_xid x);
 /* FILLING, DONE or FAILED -> FREE, blocks and spool range given back; ASKR_EAGAIN while it is queued or runs. */
@@ -119,7 +119,7 @@ int64_t askr_request_read(askr_pool *p, askr_xid x, uint8_t *buf, size_t cap);
  */
 int askr_response_head(askr_pool *p, askr_xid x, const uint8_t *head, uint32_t n);
 int askr_response_write(askr_pool *p, askr_xid x, const uint8_t *buf, size_t n);
-int askr_response_flush(askr_pool *p, askr_xid x);        /* publish what was written and tell the front */
+int askr_response_flush(askr_pool *p, askr_xid x); /* publish what was written and tell the front */
 /* Takes back everything written so far, the head too.  ASKR_EAGAIN when the front can see some of it already: nothing changed. */
 int askr_response_discard(askr_pool *p, askr_xid x);
 int askr_exchange_is_cancelled(askr_pool *p, askr_xid x); /* 1 when client or front is gone; any thread */

@@ -140,7 +140,8 @@ int askr_response_discard(askr_pool *p, askr_xid x)
     askr_chain_release(c, p->slab, askr_xid_index(x) + 1);
     ASKR_STEP("discard: blocks given back");
     askr_chain_reset(c);
-    atomic_store_explicit(&e->response_head_bytes, 0, memory_order_relaxed); /* nothing is published that it would belong to */
+    atomic_store_explicit(&e->response_head_bytes, 0,
+                          memory_order_relaxed); /* nothing is published that it would belong to */
     askr_slab_room_made(p);
     return ASKR_OK;
 }

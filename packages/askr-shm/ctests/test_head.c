@@ -6,7 +6,8 @@ static size_t put_example(uint8_t *buf, size_t cap)
     size_t at = 0;
     CHECK_EQUAL(askr_record_put(buf, cap, &at, ASKR_FIELD_METHOD, NULL, 0, (const uint8_t *)"GET", 3), ASKR_OK);
     CHECK_EQUAL(askr_record_put(buf, cap, &at, ASKR_FIELD_QUERY, NULL, 0, NULL, 0), ASKR_OK);
-    CHECK_EQUAL(askr_record_put(buf, cap, &at, ASKR_FIELD_HEADER, (const uint8_t *)"Host", 4, (const uint8_t *)"a", 1), ASKR_OK);
+    CHECK_EQUAL(askr_record_put(buf, cap, &at, ASKR_FIELD_HEADER, (const uint8_t *)"Host", 4, (const uint8_t *)"a", 1),
+                ASKR_OK);
     return at;
 }
 
@@ -49,7 +50,8 @@ static void test_what_does_not_fit_is_not_written(void)
     for (size_t cap = 0; cap < 16; cap++) {
         uint8_t buf[16] = {0};
         size_t at = 0;
-        int rc = askr_record_put(buf, cap, &at, ASKR_FIELD_HEADER, (const uint8_t *)"abc", 3, (const uint8_t *)"defg", 4);
+        int rc =
+            askr_record_put(buf, cap, &at, ASKR_FIELD_HEADER, (const uint8_t *)"abc", 3, (const uint8_t *)"defg", 4);
         CHECK_EQUAL(rc, cap < 15 ? ASKR_E2BIG : ASKR_OK);
         CHECK_EQUAL(at, cap < 15 ? 0 : 15);
         CHECK_EQUAL(buf[0], cap < 15 ? 0 : ASKR_FIELD_HEADER);

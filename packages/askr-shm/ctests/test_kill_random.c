@@ -238,7 +238,12 @@ static void repair(uint32_t slot)
 
 int main(int argc, char **argv)
 {
-    const askr_pool_spec spec = {.exchanges = 16, .blocks = 256, .block_bytes = 64, .fronts = FRONTS, .workers = WORKERS, .spool_stride_bytes = 1 << 16};
+    const askr_pool_spec spec = {.exchanges = 16,
+                                 .blocks = 256,
+                                 .block_bytes = 64,
+                                 .fronts = FRONTS,
+                                 .workers = WORKERS,
+                                 .spool_stride_bytes = 1 << 16};
     uint64_t random = argc > 1 ? strtoull(argv[1], NULL, 10) : 88172645463325252ull;
     uint32_t deaths = 0, spins = 0;
     int is_killed = 0;

@@ -272,21 +272,37 @@ typedef struct {
     operation operations[32]; /* up to the first without function */
 } script;
 
-#define F(name) {FRONT, f_##name}
-#define W(name) {WORKER, w_##name}
+#define F(name)                                                                                                        \
+    {                                                                                                                  \
+        FRONT, f_##name                                                                                                \
+    }
+#define W(name)                                                                                                        \
+    {                                                                                                                  \
+        WORKER, w_##name                                                                                               \
+    }
 static const script scripts[] = {
-    {"plain", {W(records), F(open), F(write), F(submit), W(take), W(read), W(head), W(write), W(finish), F(news), F(read), F(release), W(leave)}},
+    {"plain",
+     {W(records), F(open), F(write), F(submit), W(take), W(read), W(head), W(write), W(finish), F(news), F(read),
+      F(release), W(leave)}},
     {"unread", {F(open), F(write), F(submit), W(take), W(head), W(finish), F(news), F(release)}},
-    {"stream", {F(open), F(write), F(submit), W(take), W(head), W(flush), F(news), F(read_half), W(write), F(news), F(read_half), W(write),
-                W(flush), F(news), F(read), W(write), F(read_half), W(write), W(finish), F(news), F(read), F(release)}},
-    {"waiting front", {F(open), F(write), F(submit), F(wait), W(take), W(head), W(flush), F(news), W(finish), F(news), F(release)}},
-    {"cancelled in the worker", {F(open), F(write), F(submit), W(take), W(read), W(head), F(cancel_running), W(write_cancelled), W(finish), F(news), F(release)}},
+    {"stream", {F(open),      F(write), F(submit),    W(take),  W(head),  W(flush),  F(news), F(read_half),
+                W(write),     F(news),  F(read_half), W(write), W(flush), F(news),   F(read), W(write),
+                F(read_half), W(write), W(finish),    F(news),  F(read),  F(release)}},
+    {"waiting front",
+     {F(open), F(write), F(submit), F(wait), W(take), W(head), W(flush), F(news), W(finish), F(news), F(release)}},
+    {"cancelled in the worker",
+     {F(open), F(write), F(submit), W(take), W(read), W(head), F(cancel_running), W(write_cancelled), W(finish),
+      F(news), F(release)}},
     {"cancelled in the queue", {F(open), F(write), F(submit), F(cancel_early), W(take_nothing)}},
     {"given up before", {F(open), F(write), F(cancel_early)}},
     {"late", {F(open), F(write), F(submit_late), W(take_nothing), F(news), F(release)}},
-    {"spooled", {F(open), F(write_head), F(spool), F(submit_spooled), W(take), W(read), W(head), W(finish), F(news), F(read), F(release)}},
+    {"spooled",
+     {F(open), F(write_head), F(spool), F(submit_spooled), W(take), W(read), W(head), W(finish), F(news), F(read),
+      F(release)}},
     {"too large", {F(open), F(write_too_much), F(release)}},
-    {"queued again", {F(open), F(write), F(submit), F(cancel_early), F(open), F(write), F(submit), W(take), W(finish), F(news), F(release)}},
+    {"queued again",
+     {F(open), F(write), F(submit), F(cancel_early), F(open), F(write), F(submit), W(take), W(finish), F(news),
+      F(release)}},
 };
 #define SCRIPTS (sizeof scripts / sizeof scripts[0])
 
@@ -479,7 +495,12 @@ static int play(const script *which, int victim, uint32_t target, uint32_t until
 
 int main(void)
 {
-    const askr_pool_spec spec = {.exchanges = 4, .blocks = BLOCKS, .block_bytes = BLOCK_BYTES, .fronts = 2, .workers = 2, .spool_stride_bytes = 4096};
+    const askr_pool_spec spec = {.exchanges = 4,
+                                 .blocks = BLOCKS,
+                                 .block_bytes = BLOCK_BYTES,
+                                 .fronts = 2,
+                                 .workers = 2,
+                                 .spool_stride_bytes = 4096};
     s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(s != MAP_FAILED);
     (void)signal(SIGPIPE, SIG_IGN);

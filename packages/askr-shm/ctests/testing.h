@@ -29,7 +29,8 @@
     } while (0)
 
 typedef struct {
-    uint8_t *mem; /* `size` bytes that end where the unreadable page begins, or up to 63 bytes before it for alignment */
+    uint8_t
+        *mem; /* `size` bytes that end where the unreadable page begins, or up to 63 bytes before it for alignment */
     void *mapping;
     size_t mapped;
 } guarded;

@@ -394,7 +394,7 @@ class FrontPort:
         """Return up to `limit` response bytes, head first; fewer when fewer are there, none when none are.
 
         Raises:
-            StaleExchange: The exchange was released or does not run yet.
+            StaleExchange: The exchange was released.
             CorruptPool: A process wrote over the response's blocks; the exchange is to be given up.
         """
         parts: list[bytes] = []
