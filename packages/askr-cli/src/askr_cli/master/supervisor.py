@@ -10,11 +10,11 @@ import logging
 import os
 import signal
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from askr_cli.master.children import Child, Role, exit_words, unannounced_children
+from askr_cli.master.children import Child, Role, exit_words
 from askr_cli.master.crashloop import CrashLoopGuard
+from askr_cli.master.family import Family
 from askr_cli.master.phases import (
     REFILLS_FRONTS,
     REFILLS_TEMPLATE,
@@ -44,14 +44,6 @@ FORK_RETRY_S = 1.0  # after the kernel refused a fork (EAGAIN, ENOMEM)
 REPAIR_RETRY_S = 0.05  # after the pool had no room for what a dead process leaves
 
 
-@dataclass
-class Counters:
-    """What the master counted since it started."""
-
-    exits: dict[Role, int] = field(default_factory=lambda: dict.fromkeys(Role, 0))
-    strangers: int = 0  # orphans of applications that were waited for
-
-
 class Supervisor:
     """Runs `fronts` fronts, one template and `workers` workers until it is told to stop.
 
@@ -69,7 +61,6 @@ class Supervisor:
         on_up: Callable[[], None],
     ) -> None:
         self.phase = Phase.STARTING
-        self.counters = Counters()
         self.fronts = [FrontPlace(index) for index in range(fronts)]
         self.slots = [Slot(index) for index in range(workers)]
         self.template = TemplatePlace(0)
@@ -79,12 +70,11 @@ class Supervisor:
         self._on_up = on_up
         self._guard = CrashLoopGuard(fronts + workers + 1)
         self._poller = Poller()
-        self._children: dict[int, Child] = {}  # by pid
+        self._family = Family(self._poller, self._on_exit)
         self._deadline_mono: float | None = None  # of the phase
         self._drain_until_mono = 0.0
         self._exit_code = 0
         self._is_giving_up = False  # a crash loop was found: workers are not refilled, not even for requests in flight
-        self._has_strangers = False  # an unknown child ended, which may be a worker not announced yet
         self._is_terminal = os.isatty(2)
         self._signals: SignalPipe | None = None
 
@@ -97,8 +87,7 @@ class Supervisor:
             while not self._is_done():
                 self._step()
         finally:
-            self._kill_everything()
-            self._reap_strangers()  # orphans came to us when the last of the others left
+            self._end_everything()
             self._poller.unwatch(self._signals.fd)
             self._signals.close()
         return self._exit_code
@@ -172,7 +161,7 @@ class Supervisor:
         place.retry_mono = None
         place.index += 1
         place.link = link
-        place.child = self._adopt(Role.TEMPLATE, place.index, pid)
+        place.child = self._family.adopt(Role.TEMPLATE, place.index, pid)
         self._poller.watch(link.fd, self._on_control)
 
     def _start_front(self, place: FrontPlace, now_mono: float) -> None:
@@ -187,27 +176,25 @@ class Supervisor:
             os.close(writer)
         place.retry_mono = None
         place.ready_fd = reader
-        place.child = self._adopt(Role.FRONT, place.index, pid)
+        place.child = self._family.adopt(Role.FRONT, place.index, pid)
         self._poller.watch(reader, lambda: self._on_front_ready(place))
 
     def _note_fork_refused(self, place: Place, name: str, error: OSError, now_mono: float) -> None:
         log.error("the kernel refused to fork %s: %s; trying again in %g s", name, error.strerror, FORK_RETRY_S)
         place.retry_mono = now_mono + FORK_RETRY_S
 
-    def _adopt(self, role: Role, index: int, pid: int) -> Child:
-        child = Child(role, index, pid, os.pidfd_open(pid), time.monotonic())
-        self._children[pid] = child
-        self._poller.watch(child.pidfd, lambda: self._on_exit(child))
-        log.debug("%s started", child, extra={"pid": pid})
-        return child
-
     # ---- what children say ----
 
     def _on_control(self) -> None:
         """The template said something, or closed its end (its pidfd tells the rest)."""
         self._read_control()
-        if self._has_strangers:
-            self._reap_strangers()
+        if self._family.has_strangers:
+            self._family.reap(self._is_expecting)
+
+    def _is_expecting(self) -> bool:
+        """Read the template's answers, and tell whether one is still to come."""
+        self._read_control()
+        return self.template.link is not None and bool(self.template.link.asked)
 
     def _read_control(self) -> None:
         link = self.template.link
@@ -227,7 +214,7 @@ class Supervisor:
         slot = self.slots[answer.worker]
         if answer.op is Op.FORKED:
             slot.move(SlotEvent.FORKED)
-            slot.child = self._adopt(Role.WORKER, slot.index, answer.value)
+            slot.child = self._family.adopt(Role.WORKER, slot.index, answer.value)
             if self.phase is Phase.DRAINING_WORKERS:
                 slot.child.send(signal.SIGTERM if self._deadline_mono is not None else signal.SIGKILL)
             self._look_at(slot)  # it may have been faster than the message about it
@@ -266,13 +253,7 @@ class Supervisor:
 
     # ---- deaths ----
 
-    def _on_exit(self, child: Child) -> None:
-        code = child.reap()
-        if code is None:
-            return
-        self._poller.unwatch(child.pidfd)
-        os.close(child.pidfd)
-        del self._children[child.pid]
+    def _on_exit(self, child: Child, code: int) -> None:
         had_requests = False
         if child.role is Role.WORKER:
             had_requests = self._on_worker_exit(self.slots[child.index], child, code)
@@ -280,7 +261,6 @@ class Supervisor:
             self._on_front_exit(self.fronts[child.index], child, code)
         else:
             self._on_template_exit(child, code)
-        self.counters.exits[child.role] += 1
         self._judge(child, code, had_requests=had_requests)
 
     def _judge(self, child: Child, code: int, *, had_requests: bool) -> None:
@@ -345,36 +325,10 @@ class Supervisor:
 
     def _end_unannounced(self, indexes: set[int]) -> None:
         """Make sure that no worker runs in the slots that a dead template was asked to fill and did not answer for."""
-        for pid in unannounced_children(self._children.keys()):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self._reap_strangers()
+        self._family.end_unannounced()
         for index in sorted(indexes):
             self.slots[index].move(SlotEvent.TEMPLATE_DIED)
             self._repair(self.slots[index], time.monotonic())
-
-    def _reap_strangers(self) -> None:
-        """Wait for orphans that applications left behind; they are ours because the master is a subreaper."""
-        self._has_strangers = False
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None:
-                return
-            if found.si_pid not in self._children:
-                self._read_control()  # it may be a worker that nobody has told us about yet
-            child = self._children.get(found.si_pid)
-            link = self.template.link
-            if child is not None:
-                self._on_exit(child)
-            elif link is not None and link.asked:
-                self._has_strangers = True  # still nobody has: look again with the next answer
-                return
-            else:
-                os.waitpid(found.si_pid, 0)
-                self.counters.strangers += 1
 
     # ---- signals ----
 
@@ -383,7 +337,7 @@ class Supervisor:
             return
         for number in dict.fromkeys(self._signals.read()):
             if number is signal.SIGCHLD:
-                self._reap_strangers()
+                self._family.reap(self._is_expecting)
             elif number is signal.SIGHUP:
                 self._on_hangup()
             elif self.phase not in STOPPING:
@@ -464,20 +418,14 @@ class Supervisor:
         }.get(self.phase, set())
         if self.phase is Phase.DRAINING_WORKERS and any(slot.state is SlotState.ASKED for slot in self.slots):
             roles = {Role.WORKER, Role.TEMPLATE}
-        for child in self._children.values():
-            if child.role in roles:
-                log.warning("%s did not finish in time and is killed", child, extra={"pid": child.pid})
-                child.send(signal.SIGKILL)
+        for child in self._family.members(*roles):
+            log.warning("%s did not finish in time and is killed", child, extra={"pid": child.pid})
+            child.send(signal.SIGKILL)
         self._deadline_mono = None
 
-    def _kill_everything(self) -> None:
-        """End what is left, when `run` ends by an exception; after an orderly stop there is nothing."""
-        for child in list(self._children.values()):
-            child.send(signal.SIGKILL)
-            os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)
-            self._poller.unwatch(child.pidfd)
-            os.close(child.pidfd)
-        self._children.clear()
+    def _end_everything(self) -> None:
+        """End what is left, when `run` ends by an exception; after an orderly stop there are at most orphans."""
+        self._family.end_all()
         for place in self.fronts:
             self._close_ready(place)
         if self.template.link is not None:
