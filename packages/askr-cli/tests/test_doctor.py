@@ -27,7 +27,7 @@ GOOD = PhpDescription(
 
 
 def lines(php: PhpDescription) -> list[tuple[str, str]]:
-    return [tuple(finding) for finding in doctor.php_findings(php)]
+    return [(finding.mark, finding.text) for finding in doctor.php_findings(php)]
 
 
 def test_a_good_php_has_nothing_bad() -> None:
