@@ -200,7 +200,7 @@ class RequestReader:
         request = _judged_by_h11(head, self._limits)
         if len(request.target) > self._limits.target_bytes:
             raise RemoteProtocolError("the target is too long", ServerAnswer.URI_TOO_LONG)
-        headers = Headers([(bytes(name), bytes(value)) for name, value in request.headers.raw_items()])
+        headers = Headers(_fields(head))
         is_1_1 = request.http_version == b"1.1"
         content_length = _framing(headers, is_1_1=is_1_1)
         target = parse_target(bytes(request.method), bytes(request.target))
@@ -244,6 +244,15 @@ def _judged_by_h11(head: bytes, limits: Limits) -> h11.Request:
     return event
 
 
+def _fields(head: bytes) -> list[Header]:
+    """Return the fields of a head that was found good; from the bytes, because h11 makes one of two equal Content-Lengths."""
+    fields = []
+    for line in head[:-4].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        fields.append((name, value.strip(b" \t")))
+    return fields
+
+
 def _options(headers: Headers) -> set[bytes]:
     """Return the connection options, in lower case."""
     listed = headers.joined(b"connection")
@@ -264,6 +273,3 @@ def _framing(headers: Headers, *, is_1_1: bool) -> int | None:
     if len(lengths) > 1 or _NUMBER.fullmatch(lengths[0]) is None:
         raise RemoteProtocolError("not exactly one Content-Length that is a number")
     return int(lengths[0])
-
-
-__all__ = ["Body", "End", "Event", "Head", "Header", "RequestReader"]
