@@ -16,12 +16,11 @@ check "ruff" $bin/ruff check --quiet .
 check "ruff format (make fmt)" $bin/ruff format --check --quiet .
 check "mypy" $bin/mypy packages/*/src
 # What is not installed: one run per set, because each folder of tests has a conftest.
-for set in packages/*/tests tests/e2e tests scripts bench vendor/php-src packages/*/setup.py packages/*/build_kernel.py; do
+for set in packages/*/tests tests scripts bench vendor/php-src packages/*/setup.py packages/*/build_kernel.py; do
     [ -n "$(find "$set" -name '*.py' -print -quit 2>/dev/null)" ] || continue
     options=()
     # A test returns nothing and takes fixtures: it may leave the annotations out; its body is checked all the same.
     case $set in *tests*) options=(--allow-untyped-defs --allow-incomplete-defs) ;; esac
-    [ "$set" != tests ] || options+=(--exclude '^tests/e2e/')
     check "mypy $set" $bin/mypy "${options[@]}" "$set"
 done
 check "import-linter" $bin/lint-imports --no-cache
