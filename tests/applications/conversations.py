@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,10 +26,18 @@ def interleave(
     names = sorted(browsers)
     for number in range(rounds):
         turn, position = divmod(number, len(names))
-        name = (
-            names[(position * (1 + turn % 2) + turn // 2) % len(names)]
-            if len(names) % 2
-            else names[(position + turn // 2) % len(names)]
-        )
+        order = names[::-1] if turn % 2 else names
+        name = order[(position + turn) % len(names)]
         answer = ask(name, browsers[name], number)
         assert answer == expected(name, number), f"request {number} of {name}: {answer}"
+
+
+def at_once(start: Callable[[], Browser], talk: Callable[[Browser], Any], visitors: int = 8) -> list[Any]:
+    """Let as many `visitors` talk to the server at the same time; return what each conversation returned."""
+
+    def visit(_number: int) -> Any:
+        with start() as browser:
+            return talk(browser)
+
+    with ThreadPoolExecutor(visitors) as threads:
+        return list(threads.map(visit, range(visitors)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.applications.conftest import BOTH_MODES, WORKER
-from tests.applications.conversations import interleave
+from tests.applications.conversations import at_once, interleave
 from tests.support.browser import Browser, File
 from tests.support.forms import find_form
 
@@ -251,6 +251,11 @@ def test_visitors_never_see_each_other(app: RunningApp) -> None:
             return {**known[name], "status": f"{name}-{number}" if number % 3 == 0 else None}
 
         interleave(browsers, ask, expected)
+
+
+def test_sessions_count_right_when_visitors_come_at_once(app: RunningApp) -> None:
+    counts = at_once(app.browser, lambda visitor: [visitor.get("/session").json()["n"] for _ in range(10)])
+    assert counts == [list(range(1, 11))] * len(counts)
 
 
 def test_validation_errors_stay_with_their_visitor(app: RunningApp) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.applications.conftest import BOTH_MODES, WORKER
-from tests.applications.conversations import interleave
+from tests.applications.conversations import at_once, interleave
 from tests.support.browser import File
 
 if TYPE_CHECKING:
@@ -131,6 +131,11 @@ def test_visitors_never_see_each_other(app: RunningApp) -> None:
         interleave(browsers, ask, expected)
         assert bob.post("/leave").json()["user"] is None
         assert alice.get("/who").json()["user"] == "alice"
+
+
+def test_sessions_count_right_when_visitors_come_at_once(app: RunningApp) -> None:
+    counts = at_once(app.browser, lambda visitor: [visitor.get("/session").json()["n"] for _ in range(10)])
+    assert counts == [list(range(1, 11))] * len(counts)
 
 
 def test_a_flashed_message_is_seen_once_by_its_visitor(app: RunningApp) -> None:
