@@ -61,12 +61,12 @@ def test_a_server_that_does_not_is_refused(
 
 def test_a_server_that_keeps_a_descriptor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SETTLE_S", 0.2)
-    take_one = "import os; signal.signal(signal.SIGUSR1, lambda *_: os.open('/dev/null', 0))"
+    take_one = "import os; signal.signal(signal.SIGUSR1, lambda *_: os.open('/dev/zero', 0))"
     log = fake_askr(tmp_path, monkeypatch, take_one)
     script = tmp_path / "fake.py"
     script.write_text(script.read_text() + "\nsignal.pause()")
     with (
-        pytest.raises(AssertionError, match=r"holds \d+ descriptors.*/dev/null"),
+        pytest.raises(AssertionError, match=r"holds \d+ descriptors.*/dev/zero"),
         server.askr_serve(log=log) as running,
     ):
         make_it_take_one(running.pid)
