@@ -21,7 +21,15 @@ if str(HERE) not in sys.path:
 APPS = HERE.parent / "apps"
 WORKERS = 4
 PATIENCE_S = 30.0  # how long a test waits for an event that the server cannot announce
-EXPECTED = (r"on purpose", r"Allowed memory size", r"interpreter ended inside a request", r"left behind", r"swallowed|deferred work")
+EXPECTED = (
+    r"on purpose",
+    r"thrown in .*/(exception|defer)\.php",
+    r"Allowed memory size",
+    r"interpreter ended inside a request",
+    r"exited with code 75",
+    r"left behind",
+    r"swallowed|deferred work",
+)  # what the scripts do to themselves
 
 
 @dataclass

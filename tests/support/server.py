@@ -33,6 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MARKER = "ASKR_TEST_RUN"
 SETTLE_S = 5.0  # how long connections that the test closed may take to be closed on the other side
 LOG_TAIL_LINES = 60
+RESERVE = "/dev/null"  # libuv opens one with its first stream, to have a descriptor to give up when accept() finds none
 WORRYING = re.compile(
     r"\b(warn|warning|error|critical|fatal|deprecated|exception|traceback|assertion|sanitizer|segfault|core dumped)\b",
     re.IGNORECASE,
@@ -86,7 +87,8 @@ class Holdings:
     def of(cls, server: Server) -> Holdings:
         """Look at the master and the fronts. Workers are left out: what an application keeps open is its own affair."""
         pids = [server.pid, *server.fronts()]
-        return cls({pid: processes.descriptors_of(pid) for pid in pids}, processes.memory_files_of(server.pid))
+        held = {pid: {fd: what for fd, what in processes.descriptors_of(pid).items() if what != RESERVE} for pid in pids}
+        return cls(held, processes.memory_files_of(server.pid))
 
     def excess_over(self, before: Holdings) -> list[str]:
         """Return a sentence for everything that is held now and was not before; respawned processes do not count."""

@@ -142,9 +142,11 @@ static void call_handler(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
     if (!EG(exception))
         return;
     if (zend_is_unwind_exit(EG(exception))) {
+        zend_clear_exception();
+        if (PG(last_error_type) & E_FATAL_ERRORS)
+            zend_bailout(); /* not exit(): some builds unwind after the memory limit, too, and the heap is not fit for another request */
         if (!askr_ctx.is_aborted)
             askr_logf(ASKR_LOG_INFO, "askr-worker: request ended via exit()/die() — finishing this response and keeping the worker");
-        zend_clear_exception();
         return;
     }
     zend_object *exception = EG(exception);

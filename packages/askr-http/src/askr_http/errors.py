@@ -40,7 +40,7 @@ class ServerAnswer(Enum):
 
     @property
     def body(self) -> str:
-        """The body, without its line feed."""
+        """The body in words; the contract ends it without a line feed."""
         return self.value[2]
 
     @property
@@ -54,7 +54,7 @@ class ServerAnswer(Enum):
     @property
     def content(self) -> bytes:
         """The body in bytes."""
-        return f"{self.body}\n".encode()
+        return self.body.encode()
 
 
 class ProtocolError(Exception):
