@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,7 @@ from askr_php import kernel
 
 from tests.support import processes, server
 
-HERE = Path(__file__).parent
-if str(HERE) not in sys.path:
-    sys.path.insert(0, str(HERE))
-
-APPS = HERE.parent / "apps"
+APPS = Path(__file__).parents[1] / "apps"
 WORKERS = 4
 PATIENCE_S = 30.0  # how long a test waits for an event that the server cannot announce
 EXPECTED = (

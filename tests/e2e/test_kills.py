@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from e2e_client import Client
+from tests.e2e.e2e_client import Client
 
 from tests.e2e.conftest import Behaviours
 from tests.support import processes

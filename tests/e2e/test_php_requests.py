@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from e2e_client import Client, Reply
+from tests.e2e.e2e_client import Client, Reply
 
 from tests.e2e.conftest import Behaviours
 
