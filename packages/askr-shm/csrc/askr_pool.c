@@ -21,6 +21,12 @@ static int is_valid_spec(const askr_pool_spec *s)
            askr_slab_sizeof(s->blocks, s->block_bytes) != 0 && s->spool_stride_bytes <= (uint64_t)1 << 40;
 }
 
+/* Rings lie side by side, each on a cache line of its own. */
+static size_t completion_stride(const askr_pool_spec *s)
+{
+    return (askr_ring_sizeof(s->exchanges * 2) + ASKR_CACHE_LINE - 1) / ASKR_CACHE_LINE * ASKR_CACHE_LINE;
+}
+
 enum { SEG_CONTROL, SEG_EXCHANGES, SEG_FRONTS, SEG_WORKERS, SEG_QUEUE, SEG_COMPLETIONS, SEG_SLAB, SEG_COUNT };
 
 /* Twice as many cells as exchanges: one hint for each, and as much again for duplicates that repairs made. */
@@ -33,7 +39,7 @@ static void segment_table(const askr_pool_spec *s, askr_segment_spec out[SEG_COU
         (uint64_t)s->fronts * sizeof(askr_front_record),
         (uint64_t)s->workers * sizeof(askr_worker_record),
         askr_ring_sizeof(s->exchanges * 2),
-        (uint64_t)s->fronts * askr_ring_sizeof(s->exchanges * 2),
+        (uint64_t)s->fronts * completion_stride(s),
         askr_slab_sizeof(s->blocks, s->block_bytes),
     };
     for (int i = 0; i < SEG_COUNT; i++)
@@ -47,7 +53,7 @@ static askr_pool *new_handle(const askr_pool_spec *spec)
         return NULL;
     p->spec = *spec;
     p->request_limit = request_limit(spec);
-    p->completion_stride = askr_ring_sizeof(spec->exchanges * 2);
+    p->completion_stride = completion_stride(spec);
     p->master_eventfd = -1;
     p->spool_fd = -1;
     for (uint32_t i = 0; i < ASKR_MAX_FRONTS; i++) {

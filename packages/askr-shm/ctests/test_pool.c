@@ -375,8 +375,15 @@ static void test_bad_sizes_and_other_layouts_are_refused(void)
     bad[11].spool_stride_bytes = UINT64_MAX;
     for (int i = 0; i < 12; i++)
         CHECK_EQUAL(askr_pool_create(&bad[i], &p), ASKR_EINVAL);
-    CHECK_EQUAL(askr_pool_create(&good, &p), ASKR_OK);
-    askr_pool_detach(p);
+    for (uint32_t exchanges = 2; exchanges <= 32768; exchanges *= 2) {
+        for (uint32_t fronts = 1; fronts <= 64; fronts += 21) {
+            askr_pool_spec spec = good;
+            spec.exchanges = exchanges;
+            spec.fronts = fronts;
+            CHECK_EQUAL(askr_pool_create(&spec, &p), ASKR_OK);
+            askr_pool_detach(p);
+        }
+    }
     askr_arena *a;
     const askr_segment_spec other = {.name = "control", .version = 2, .size_bytes = 100};
     CHECK_EQUAL(askr_arena_create(&other, 1, &a), ASKR_OK);

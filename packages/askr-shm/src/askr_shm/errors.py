@@ -20,30 +20,30 @@ class ShmError(Exception):
     """Base of this package's exceptions."""
 
 
-class PoolFull(ShmError):  # noqa: N818 - the name says the state of the pool, as queue.Full does
+class PoolFull(ShmError):
     """Raised when a bounded table, slab or ring has no room.
 
     The request cannot be taken now; a server answers 503.
     """
 
 
-class StaleExchange(ShmError):  # noqa: N818 - as PoolFull
+class StaleExchange(ShmError):
     """Raised when an exchange is no longer what the caller holds: it was released, or is in another state."""
 
 
-class Cancelled(ShmError):  # noqa: N818 - as PoolFull
+class Cancelled(ShmError):
     """Raised in a worker when the client or its front is gone, or the worker was told to drain."""
 
 
-class TooBig(ShmError):  # noqa: N818 - as PoolFull
+class TooBig(ShmError):
     """Raised when something exceeds a fixed limit."""
 
 
-class VersionMismatch(ShmError):  # noqa: N818 - as PoolFull
+class VersionMismatch(ShmError):
     """Raised when a descriptor is no pool, or one of another layout version."""
 
 
-class CorruptPool(ShmError):  # noqa: N818 - as PoolFull
+class CorruptPool(ShmError):
     """Raised when shared memory does not hold what it must: a process wrote over it."""
 
 
@@ -51,7 +51,7 @@ class HeadError(ValueError):
     """Raised when bytes are no encoded head, or a head cannot be encoded."""
 
 
-class TryAgain(ShmError):  # noqa: N818 - as PoolFull
+class TryAgain(ShmError):
     """Raised when there is nothing now."""
 
 
