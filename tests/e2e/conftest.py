@@ -46,6 +46,10 @@ class Behaviours:
         """The port that it listens on."""
         return int(urlsplit(self.process.url).port or 0)
 
+    def worker_pids(self) -> set[int]:
+        """Return the process ids of the workers."""
+        return {pid for pid in processes.children_of(self.process.pid) if processes.command_name(pid) == "askr-worker"}
+
     def wait_for(self, is_true: Callable[[], bool]) -> None:
         """Wait until `is_true` holds."""
         assert processes.wait_until(is_true, PATIENCE_S)
