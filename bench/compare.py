@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import load as load_generator
+from bench import processes
 from bench.client import ConnectionBroken, ask_once, request_bytes
 from bench.documents import Document
 from bench.figures import Sample, rotated
@@ -122,7 +123,7 @@ def _rounds(plan: Plan, document: Document, running: dict[str, Running], found: 
                 found.note(f"{name} answers {document.name} wrongly after round {turn + 1}: {complaint}")
             found.samples.setdefault(document.name, {}).setdefault(name, []).append(one)
             say(
-                f"{document.name} {turn + 1}/{plan.rounds} {name}: {one.cpu_us:.0f} µs CPU, {one.rate_per_s:.0f}/s, "
+                f"{document.name} {turn + 1}/{plan.rounds} {name}: {one.cpu_us:.0f} µs CPU ({one.php_cpu_us:.0f} in PHP), {one.rate_per_s:.0f}/s, "
                 f"p99 {one.p99_ms:.1f} ms, errors {one.errors}, load {one.load_average:.1f}"
             )
 
@@ -133,11 +134,13 @@ def sample(running: Running, document: Document, plan: Plan, seconds: float) -> 
     Raises LoadFailed.
     """
     connections = document.connections or plan.connections
+    php_before = processes.cpu_s(running.executors())
     cpu_before, started_s = running.cpu_s(), time.monotonic()
     done = load_generator.run(running.host, running.port, document, connections=connections, seconds=seconds)
     used_s, took_s = running.cpu_s() - cpu_before, time.monotonic() - started_s
     if done.requests == 0:
         raise LoadFailed("no answer at all")
+    php_s = processes.cpu_s(running.executors()) - php_before
     memory = running.memory()
     return Sample(
         requests=done.requests,
@@ -146,6 +149,7 @@ def sample(running: Running, document: Document, plan: Plan, seconds: float) -> 
         p99_ms=done.p99_ms,
         errors=done.errors,
         cpu_us=used_s / done.requests * 1e6,
+        php_cpu_us=php_s / done.requests * 1e6,
         rss_bytes=memory.rss_bytes,
         pss_bytes=memory.pss_bytes,
         cores=used_s / took_s,

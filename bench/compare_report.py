@@ -12,6 +12,7 @@ from bench.figures import Sample, ratio, summarise
 HEADER = (
     "peer",
     "CPU µs per request",
+    "of them in PHP",
     "requests/s",
     "lowest–highest",
     "p50 ms",
@@ -23,6 +24,7 @@ HEADER = (
 
 READING = """\
 "CPU µs per request" is the user and system time of all of the peer's processes divided by the answers: other work on the machine disturbs it least, so it is the figure to compare.
+"of them in PHP" is the part of the processes that run PHP (for FrankenPHP, whose threads share one process, everything).
 Everything ran on the CPUs that the load generator used as well, so requests/s is what was left for the peer, not what the peer can do.
 Medians over the rounds; errors are summed, and count broken connections, timeouts, statuses other than 200 and bodies other than the expected one."""
 
@@ -44,6 +46,7 @@ def sections(
                 (
                     titles.get(peer, peer),
                     table.significant(one.cpu_us),
+                    table.significant(one.php_cpu_us),
                     table.number(one.rate_per_s),
                     f"{table.number(one.rate_low_per_s)}–{table.number(one.rate_high_per_s)}",
                     table.significant(one.p50_ms),

@@ -93,7 +93,14 @@ def documents() -> dict[str, Document]:
         Document("post", "POST (form in, 1 KB of JSON out)", "/json.php?a=1&b=two", _json("POST", form), body=form),
         Document("cpu", "CPU (40,000 turns of a loop)", "/cpu.php", _cpu()),
         Document("sleep", "Sleep (20 ms)", "/sleep.php?ms=20", b"slept"),
-        Document("laravel", "Laravel 13, a plain route", "/hello", b"Hello World", site="laravel"),
+        Document("laravel", "Laravel 13, a plain route", "/bench", b"Hello World", site="laravel"),
+        Document(
+            "laravel-uncached",
+            "Laravel 13, a plain route, without `artisan optimize`",
+            "/bench",
+            b"Hello World",
+            site="laravel-uncached",
+        ),
     ]
     for name, title in (
         ("1k.bin", "Static file, 1 KB"),

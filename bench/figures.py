@@ -15,7 +15,8 @@ T = TypeVar("T")
 class Sample:
     """One peer under one document for some seconds.
 
-    `errors` counts what was no answer or a wrong one; `cpu_us` is the peer's CPU time per answer.
+    `errors` counts what was no answer or a wrong one; `cpu_us` is the peer's CPU time per answer, `php_cpu_us` the part
+    of it that its PHP processes used.
     """
 
     requests: int
@@ -24,6 +25,7 @@ class Sample:
     p99_ms: float
     errors: int
     cpu_us: float
+    php_cpu_us: float
     rss_bytes: int
     pss_bytes: int
     cores: float
@@ -41,6 +43,7 @@ class Summary:
     p99_ms: float
     errors: int
     cpu_us: float
+    php_cpu_us: float
     pss_bytes: float
     cores: float
 
@@ -56,6 +59,7 @@ def summarise(samples: Sequence[Sample]) -> Summary:
         statistics.median(sample.p99_ms for sample in samples),
         sum(sample.errors for sample in samples),
         statistics.median(sample.cpu_us for sample in samples),
+        statistics.median(sample.php_cpu_us for sample in samples),
         statistics.median(sample.pss_bytes for sample in samples),
         statistics.median(sample.cores for sample in samples),
     )

@@ -56,7 +56,7 @@ class Damage:
     """One kill as the clients saw it.
 
     `lost` counts connections that broke, `refused` answers of 500 and more, `short` answers of 200 with a wrong body: there must be none.
-    `again_ms` is from the kill to the first right answer to a request that was sent after it; `pause_ms` the longest time without a right answer.
+    `again_ms` is from the kill to the first right answer after it; `pause_ms` the longest time without one, from just before the kill on.
     """
 
     lost: int
@@ -71,7 +71,7 @@ def damage(outcomes: Sequence[Outcome], killed_s: float, until_s: float) -> Dama
     """Judge the outcomes of a load in which a process was killed at `killed_s` and which ended at `until_s`."""
     late = [one for one in outcomes if one.done_s >= killed_s]
     right = sorted(one.done_s for one in outcomes if one.is_right)
-    again = min((one.done_s for one in late if one.is_right and one.sent_s >= killed_s), default=until_s)
+    again = min((one.done_s for one in late if one.is_right), default=until_s)
     moments = [max((moment for moment in right if moment < killed_s), default=killed_s)]
     moments += [*(moment for moment in right if killed_s <= moment <= until_s), until_s]
     pause = max(later - earlier for earlier, later in pairwise(moments))
@@ -129,8 +129,8 @@ def measure(options: Options, folder: Path) -> Report:
     method = (
         f"{options.connections} connections ask for `{TARGET}` again and again, so that every PHP process is busy; {count} kills (SIGKILL) per row.\n"
         "Lost connections and answers of 500 and more are means per kill.\n"
-        '"answers again" is from the kill to the first right answer to a request that was sent after it, "longest pause" the longest time '
-        "without any right answer around the kill; medians.\n"
+        '"answers again" is from the kill to the next right answer on any connection, "longest pause" the longest time without one '
+        "from just before the kill on; medians, and with one PHP process or one front they are what the clients wait for its successor.\n"
         "The books are those of Askr's shared memory once the load is over: no exchange, block or queue entry in use."
     )
     report.sections = [method, f"## Damage per kill\n\n{table.markdown(header, rows)}"]

@@ -1,13 +1,16 @@
-"""The two sites: the documents of this folder, and a Laravel application made ready for production."""
+"""The sites: the documents of this folder, and a Laravel application, ready for production or as it is developed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench import documents
-from bench.paths import CHECKOUT, SetupError, laravel, vendor_prefix
+from bench.paths import BENCH, CHECKOUT, SetupError, laravel, vendor_prefix
 from bench.peers.base import Site
 
 
@@ -17,25 +20,32 @@ def document_site(folder: Path) -> Site:
     return Site("documents", root, root / "worker.php", "/hello.php", root)
 
 
-def laravel_site(folder: Path) -> Site:
-    """Copy the Laravel application below `folder` and let it cache its configuration, routes and views.
+def laravel_site(folder: Path, *, is_cached: bool = True) -> Site:
+    """Copy the Laravel application below `folder`; the tests use the original, so it stays as it is. The copy gets one more route.
 
-    The tests use the original, so it stays as it is. The caches help every peer, and PHP-FPM most: it boots the
-    application for each request.
+    With `is_cached`, it caches its configuration, events, routes and views, as a deployment would.
 
     Raises SetupError.
     """
-    copy = folder / "laravel"
+    name = "laravel" if is_cached else "laravel-uncached"
+    copy = folder / name
     # Times are kept: OPcache does not store a file that changed within the last seconds.
     subprocess.run(["cp", "-a", "--reflink=auto", laravel(), copy], check=True)
     subprocess.run(["chmod", "-R", "u+w", copy], check=True)
+    shutil.copy(BENCH / "laravel/BenchController.php", copy / "app/Http/Controllers")
+    with (copy / "routes/web.php").open("a") as routes:
+        routes.write((BENCH / "laravel/routes.php").read_text())
     php = os.fspath(vendor_prefix() / "bin/php")
-    done = subprocess.run(
-        [php, "artisan", "optimize", "--no-ansi"], check=False, cwd=copy, capture_output=True, text=True
-    )
+    command = [php, "artisan", "optimize" if is_cached else "optimize:clear", "--no-ansi"]
+    done = subprocess.run(command, check=False, cwd=copy, capture_output=True, text=True)
     if done.returncode != 0:
-        raise SetupError(f"artisan optimize failed: {done.stdout}{done.stderr}")
-    return Site("laravel", copy / "public", CHECKOUT / "examples/laravel-worker.php", "/hello", copy)
+        raise SetupError(f"{' '.join(command[1:])} failed: {done.stdout}{done.stderr}")
+    worker = CHECKOUT / "examples/laravel-worker.php"
+    return Site(name, copy / "public", worker, "/bench", copy, {"ASKR_APP_BASE": str(copy)})
 
 
-SITES = {"documents": document_site, "laravel": laravel_site}
+SITES: dict[str, Callable[[Path], Site]] = {
+    "documents": document_site,
+    "laravel": laravel_site,
+    "laravel-uncached": partial(laravel_site, is_cached=False),
+}

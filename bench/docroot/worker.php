@@ -12,6 +12,6 @@ $answer = static function () use ($documents): void {
 if (function_exists('askr_cow_ready')) {
     askr_cow_ready();
 }
-$handleRequest = function_exists('askr_handle_request') ? 'askr_handle_request' : 'frankenphp_handle_request';
-while ($handleRequest($answer)) {
+
+while (askr_handle_request($answer)) {
 }

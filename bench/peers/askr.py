@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from bench import processes
 from bench.paths import ASKR, SetupError
 from bench.peers import ini
-from bench.peers.base import START_S, Peer, Running, Setting, log_tail, spawned, wait_answers
-
-SITES = frozenset({"documents", "laravel"})
+from bench.peers.base import ALL_SITES, START_S, Peer, Running, Setting, log_tail, spawned, wait_answers
 
 
 @contextmanager
@@ -24,7 +22,7 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
     words += ["--workers", str(setting.executors), "--ini", ini.text(), "--log-format", "text"]
     if is_worker_mode:
         words += ["--worker-script", setting.site.worker_script]
-    env = {"ASKR_PHP": os.environ.get("ASKR_PHP", "vendor"), "ASKR_APP_BASE": str(setting.site.base)}
+    env = {"ASKR_PHP": os.environ.get("ASKR_PHP", "vendor")}
     with os.fdopen(ready, "rb") as pipe:
         try:
             server = spawned(words, setting, name=name, env=env, pass_fds=[child_end])
@@ -50,7 +48,11 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
                 os.close(child_end)
 
 
-PER_REQUEST = Peer("askr", "Askr, per request", SITES, lambda setting: _start(setting, is_worker_mode=False))
+PER_REQUEST = Peer("askr", "Askr, per request", ALL_SITES, lambda setting: _start(setting, is_worker_mode=False))
 WORKER = Peer(
-    "askr-worker", "Askr, worker mode", SITES, lambda setting: _start(setting, is_worker_mode=True), serves_static=False
+    "askr-worker",
+    "Askr, worker mode",
+    ALL_SITES,
+    lambda setting: _start(setting, is_worker_mode=True),
+    serves_static=False,
 )

@@ -21,6 +21,9 @@ START_S = 60.0
 STOP_S = 15.0
 
 
+ALL_SITES = frozenset({"documents", "laravel", "laravel-uncached"})
+
+
 @dataclass(frozen=True)
 class Site:
     """What is served: `probe` is a path that answers 200 when the server is up."""

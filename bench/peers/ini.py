@@ -30,8 +30,8 @@ def text(extra: tuple[str, ...] = ()) -> str:
     return "\n".join([*extra, *(f"{name}={value}" for name, value in SETTINGS.items())]) + "\n"
 
 
-def write(folder: Path, opcache: Path | None) -> Path:
-    """Write the php.ini for a PHP whose OPcache is the shared extension `opcache` (None: it is built in)."""
+def write(folder: Path, opcache: Path | None, extra: tuple[str, ...] = ()) -> Path:
+    """Write the php.ini, with `extra` lines, for a PHP whose OPcache is the shared extension `opcache` (None: built in)."""
     path = folder / "php.ini"
-    path.write_text(text((f"zend_extension={opcache}",) if opcache else ()))
+    path.write_text(text((*((f"zend_extension={opcache}",) if opcache else ()), *extra)))
     return path

@@ -12,9 +12,8 @@ from pathlib import Path
 from bench import processes
 from bench.paths import SetupError, tool, vendor_prefix
 from bench.peers import ini
-from bench.peers.base import HOST, Peer, Running, Setting, listening, spawned, wait_answers
+from bench.peers.base import ALL_SITES, HOST, Peer, Running, Setting, listening, spawned, wait_answers
 
-BOTH = frozenset({"documents", "laravel"})
 # Laravel 13 wants a newer PHP than the distribution has.
 DOCUMENTS = frozenset({"documents"})
 
@@ -166,7 +165,7 @@ def _start(
 FPM_VENDOR = Peer(
     "nginx-fpm",
     "nginx + PHP-FPM",
-    BOTH,
+    ALL_SITES,
     lambda setting: _start("nginx-fpm", setting, FASTCGI, lambda own: _fpm(own, _vendor_fpm)),
 )
 FPM_DISTRIBUTION = Peer(

@@ -84,7 +84,12 @@ func (*PHP) Cleanup() error {
 
 // ServeHTTP answers one request from PHP.
 func (p *PHP) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	request, err := frankenphp.NewRequestWithContext(r, p.options...)
+	options := p.options
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		// try_files has rewritten the path; REQUEST_URI is what the client sent.
+		options = append(options[:len(options):len(options)], frankenphp.WithOriginalRequest(&original))
+	}
+	request, err := frankenphp.NewRequestWithContext(r, options...)
 	if err == nil {
 		err = frankenphp.ServeHTTP(w, request)
 	}

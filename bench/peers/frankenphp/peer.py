@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from bench.paths import SetupError
 from bench.peers import ini
-from bench.peers.base import Peer, Running, Setting, listening, spawned, wait_answers
+from bench.peers.base import ALL_SITES, Peer, Running, Setting, listening, spawned, wait_answers
 from bench.peers.frankenphp.build import binary, php_prefix
 
 # Caddy as its documentation sets it up for PHP, without TLS, administration and log of requests.
@@ -38,7 +38,15 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
     if not binary().exists():
         raise SetupError("FrankenPHP is not built; run: make bench ARGS=build-frankenphp")
     opcache = next(php_prefix().glob("lib/php/extensions/*/opcache.so"), None)
-    ini.write(setting.folder, opcache)
+    prepended: tuple[str, ...] = ()
+    if is_worker_mode:
+        # One worker script for both servers: what FrankenPHP calls otherwise gets Askr's name before the script runs.
+        alias = setting.folder / "askr_names.php"
+        alias.write_text(
+            "<?php\nfunction askr_handle_request($handler) { return frankenphp_handle_request($handler); }\n"
+        )
+        prepended = (f"auto_prepend_file={alias}",)
+    ini.write(setting.folder, opcache, prepended)
     env = {
         "PHPRC": str(setting.folder),
         "PHP_INI_SCAN_DIR": "",
@@ -68,12 +76,11 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
             yield running
 
 
-DOCUMENTS = frozenset({"documents"})
-CLASSIC = Peer("frankenphp", "FrankenPHP, classic", DOCUMENTS, lambda setting: _start(setting, is_worker_mode=False))
+CLASSIC = Peer("frankenphp", "FrankenPHP, classic", ALL_SITES, lambda setting: _start(setting, is_worker_mode=False))
 WORKER = Peer(
     "frankenphp-worker",
     "FrankenPHP, worker mode",
-    DOCUMENTS,
+    ALL_SITES,
     lambda setting: _start(setting, is_worker_mode=True),
     serves_static=False,
 )
