@@ -59,7 +59,7 @@ static_assert(offsetof(struct askr_ring, cells) == 192, "ring layout v1");
 
 #define LAP_MASK     0x7fffffffu
 #define MAX_CAPACITY 65536u
-#define MAX_ROUNDS   (1u << 20)
+#define MAX_ROUNDS   (1u << 16)
 
 static uint64_t cell_empty(uint32_t lap)
 {
