@@ -6,11 +6,11 @@ import pytest
 from front_harness import Front, TakenRequest, Worker, running_front
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conformance.http1_cases import REFUSED, TAKEN, Refused, Taken
 
 from askr_http.errors import RemoteProtocolError
 from askr_http.h1 import Body, Event, Head, RequestReader
 from askr_http.limits import Limits
-from tests.conformance.http1_cases import REFUSED, TAKEN, Refused, Taken
 
 FOLLOWER = b"GET /follower HTTP/1.1\r\nHost: a\r\n\r\n"
 

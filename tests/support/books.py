@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXCHANGE_STATES = ("free", "filling", "queued", "running", "done", "failed")
+UP = (lib.ASKR_WORKER_IDLE, lib.ASKR_WORKER_BUSY)
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class BooksReader:
         return Books(dict(zip(EXCHANGE_STATES, view.exchanges, strict=True)), view.blocks_used, view.blocks_lost)
 
     def worker_pids(self, workers: int) -> list[int]:
-        """Return the process ids in the first `workers` records."""
+        """Return the process ids of those of the first `workers` workers that take requests."""
         view = ffi.new("askr_worker_view *")
         pids = []
         for index in range(workers):
-            if lib.askr_worker_view_get(self._handle, index, view) == lib.ASKR_OK and view.pid:
+            if lib.askr_worker_view_get(self._handle, index, view) == lib.ASKR_OK and view.state in UP:
                 pids.append(int(view.pid))
         return pids

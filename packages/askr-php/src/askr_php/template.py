@@ -50,6 +50,8 @@ def run(spec: TemplateSpec) -> NoReturn:
     signal.set_wakeup_fd(-1)
     if spec.app_base is not None:
         os.environ["ASKR_APP_BASE"] = spec.app_base
+    # Symfony takes every PHP_SAPI that it does not know for a command line, and would show exceptions to visitors.
+    os.environ.setdefault("APP_RUNTIME_MODE", "web=1&worker=1" if spec.mode == "worker" else "web=1")
     try:
         module = kernel.load(kernel.choose(spec.kernel))
     except (kernel.KernelNotFoundError, ImportError) as error:
