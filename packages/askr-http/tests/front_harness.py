@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from askr_http.front import FrontSpec, main
 from askr_http.limits import Limits
@@ -89,7 +89,7 @@ class Client:
         self.sock = sock
         self._buffer = b""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,7 +177,7 @@ def _child(spec: FrontSpec) -> NoReturn:
         main(spec)
     except SystemExit as leave:
         code = int(leave.code or 0)
-    except BaseException:  # the last frame of this process
+    except BaseException:  # noqa: BLE001 - the last frame of this process
         traceback.print_exc()
     finally:
         os._exit(code)
@@ -210,7 +210,7 @@ def running_front(
     )
     pid = os.fork()
     if pid == 0:
-        _child(replace(spec, listener_fds=(os.dup(listener.fileno()),)))
+        _child(replace(spec, listener_fds=(listener.detach(),)))
     os.close(ready_end)
     address = listener.getsockname()
     listener.close()

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ServerAnswer(Enum):
-    """An answer of the server itself: status, phrase, body (text/plain, a line feed is added)."""
+    """An answer of the server itself: status, phrase, body (text/plain, as the contract spells it, without a line feed)."""
 
     BAD_REQUEST = (400, b"Bad Request", "askr: bad request")
     FORBIDDEN = (403, b"Forbidden", "askr: forbidden")

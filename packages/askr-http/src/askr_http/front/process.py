@@ -6,9 +6,11 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import anyio
@@ -22,9 +24,11 @@ from askr_http.front.handler import FrontHandler
 from askr_http.front.origin import PhpOrigin
 from askr_http.front.spec import FrontSpec
 from askr_http.front.tree import DocumentRoot
+from askr_http.limits import Limits
 
 log = logging.getLogger("askr.front")
 
+_OTHER_FILES: Final = 64
 _BYE_S: Final = 1.0  # for what was cut at the end of the drain to be closed
 
 
@@ -64,7 +68,7 @@ async def serve(spec: FrontSpec) -> None:
             def spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
                 tasks.start_soon(function)
 
-            context = FrontContext(spec.limits, FrontHandler(spec, root, origin), spawn, access_log)
+            context = FrontContext(_affordable(spec.limits), FrontHandler(spec, root, origin), spawn, access_log)
             acceptors = [Acceptor(context, fd) for fd in spec.listener_fds]
             for acceptor in acceptors:
                 acceptor.open()
@@ -79,6 +83,15 @@ async def serve(spec: FrontSpec) -> None:
         root.close()
         if access_log is not None:
             access_log.close()
+
+
+def _affordable(limits: Limits) -> Limits:
+    """Return limits with no more connections than there are descriptors for, with one for a file beside each."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    connections = min(limits.connections, max(1, (soft - _OTHER_FILES) // 2))
+    if connections < limits.connections:
+        log.info("open files are limited to %d: %d connections instead of %d", soft, connections, limits.connections)
+    return replace(limits, connections=connections)
 
 
 def _leave_to_master() -> None:

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from askr_http.front.tree import DocumentRoot
+from askr_http.routing import Kind
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    (root / "dir").mkdir(parents=True)
+    (root / "dir/file.txt").write_text("inside")
+    (tmp_path / "secret.txt").write_text("outside")
+    (tmp_path / "root-twin").mkdir()
+    (tmp_path / "root-twin/file.txt").write_text("outside")
+    (root / "inner").symlink_to("dir/file.txt")
+    (root / "inner-absolute").symlink_to(root / "dir/file.txt")
+    (root / "inner-dir").symlink_to(root / "dir")
+    (root / "outer").symlink_to("../secret.txt")
+    (root / "outer-absolute").symlink_to(tmp_path / "secret.txt")
+    (root / "outer-dir").symlink_to(tmp_path)
+    (root / "twin").symlink_to(tmp_path / "root-twin")
+    (root / "chain").symlink_to("outer")
+    (root / "loop").symlink_to("loop")
+    (root / "gone").symlink_to("nothing")
+    os.mkfifo(root / "fifo")
+    return root
+
+
+@pytest.fixture
+def tree(place: Path) -> Iterator[DocumentRoot]:
+    root = DocumentRoot(str(place), follows_symlinks=False)
+    yield root
+    root.close()
+
+
+@pytest.mark.parametrize("path", [b"dir/file.txt", b"inner", b"inner-absolute", b"inner-dir/file.txt"])
+def test_what_is_inside_is_opened(tree: DocumentRoot, path: bytes) -> None:
+    assert tree.kind(path) is Kind.FILE
+    file = tree.maybe_open_file(path)
+    assert file is not None
+    assert os.read(file.fd, 100) == b"inside"
+    assert file.facts.size_bytes == 6
+    file.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"outer", b"outer-absolute", b"outer-dir/secret.txt", b"twin/file.txt", b"chain", b"loop", b"gone", b"fifo", b"nothing", b"../secret.txt",
+        b"dir/../../secret.txt", b"/etc/passwd", b"dir/file.txt/x", b"a" * 5000, b"outer-dir/root/dir/../../secret.txt",
+    ],
+)  # fmt: skip
+def test_what_is_outside_or_no_file_is_not(tree: DocumentRoot, path: bytes) -> None:
+    assert tree.kind(path) is Kind.NOTHING
+    assert tree.maybe_open_file(path) is None
+
+
+def test_directories(tree: DocumentRoot) -> None:
+    assert tree.kind(b"") is Kind.DIRECTORY
+    assert tree.kind(b"dir") is Kind.DIRECTORY
+    assert tree.kind(b"inner-dir") is Kind.DIRECTORY
+    assert tree.kind(b"outer-dir") is Kind.NOTHING
+    assert tree.maybe_open_file(b"dir") is None
+
+
+def test_links_may_leave_when_that_is_asked_for(place: Path) -> None:
+    root = DocumentRoot(str(place), follows_symlinks=True)
+    assert root.kind(b"outer") is Kind.FILE
+    assert root.kind(b"outer-dir") is Kind.DIRECTORY
+    assert root.kind(b"nothing") is Kind.NOTHING
+    root.close()
+
+
+def test_a_root_that_is_itself_a_link(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(place)
+    root = DocumentRoot(str(tmp_path / "link"), follows_symlinks=False)
+    assert root.kind(b"inner-absolute") is Kind.FILE
+    assert root.kind(b"outer") is Kind.NOTHING
+    root.close()
