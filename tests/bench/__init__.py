@@ -1,0 +1,1 @@
+"""The pure parts of the benchmarks: statistics, judgement, parsing, tables, the chart."""
