@@ -83,12 +83,26 @@ def find_vendor_php(prefix: Path) -> PhpBuild:
         message = f"{archive} is missing: run `make php` first"
         raise BuildError(message)
     base = prefix / "include" / "php"
-    includes = [part for folder in ("", "main", "Zend", "TSRM", "ext", "ext/date/lib") for part in ("-isystem", str(base / folder))]
+    includes = [
+        part
+        for folder in ("", "main", "Zend", "TSRM", "ext", "ext/date/lib")
+        for part in ("-isystem", str(base / folder))
+    ]
     opcache = prefix / "lib" / "libphp-opcache.a"  # up to PHP 8.4; later it is inside libphp.a
     archives = [*([str(opcache)] if opcache.exists() else []), str(archive)]
     libraries = shlex.split((prefix / "lib" / "libphp.libs").read_text(encoding="utf-8"))
     # PHP's symbols stay private: no clash with CPython's own sqlite, zlib, expat, and no other module can bind to them.
-    link = ["-Wl,--start-group", *archives, "-Wl,--end-group", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", *libraries, "-lstdc++", "-lm", "-lresolv"]
+    link = [
+        "-Wl,--start-group",
+        *archives,
+        "-Wl,--end-group",
+        "-Wl,--exclude-libs,ALL",
+        "-Wl,-Bsymbolic",
+        *libraries,
+        "-lstdc++",
+        "-lm",
+        "-lresolv",
+    ]
     return PhpBuild("vendor", includes, ["-DASKR_PHP_STATIC"], link)
 
 
@@ -118,7 +132,14 @@ def compile_own_c(php: PhpBuild, work: Path) -> list[str]:
     """Compile our C, several files at a time, and return the object files."""
     shm = shm_sources()
     sources = [*sorted(SOURCES.glob("*.c")), *sorted(shm.glob("askr_*.c"))]
-    flags = [*CFLAGS, f'-DASKR_PHP_VERSION="{package_version()}"', *php.defines, f"-I{SOURCES}", f"-I{shm}", *php.includes]
+    flags = [
+        *CFLAGS,
+        f'-DASKR_PHP_VERSION="{package_version()}"',
+        *php.defines,
+        f"-I{SOURCES}",
+        f"-I{shm}",
+        *php.includes,
+    ]
     jobs: list[tuple[Path, Path, subprocess.Popen[bytes]]] = []
     for source in sources:
         target = work / f"{source.stem}.o"

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from askr_php import kernel
 
+from askr_php import kernel
 from tests.support import processes, server
 
 APPS = Path(__file__).parents[1] / "apps"
@@ -64,7 +64,9 @@ def builds() -> list[str]:
     return [os.environ["ASKR_PHP"]] if os.environ.get("ASKR_PHP") else list(kernel.available())
 
 
-@pytest.fixture(scope="module", params=[(php, mode) for php in builds() for mode in ("per-request", "worker")], ids="-".join)
+@pytest.fixture(
+    scope="module", params=[(php, mode) for php in builds() for mode in ("per-request", "worker")], ids="-".join
+)
 def behaviours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behaviours]:
     """A server for the scripts of `tests/apps/behaviours`, shared by the tests of a module and judged after the last one."""
     php, mode = request.param

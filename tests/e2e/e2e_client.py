@@ -16,8 +16,13 @@ PATIENCE_S = 60.0  # how long a test waits for bytes before it calls the server 
 class Address(Protocol):
     """Where a server listens."""
 
-    host: str
-    port: int
+    @property
+    def host(self) -> str:
+        """An IP address."""
+
+    @property
+    def port(self) -> int:
+        """A TCP port."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Reply:
         """Return the values of a header field, in order."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
-    def json(self) -> Any:  # noqa: ANN401 - whatever the script encoded
+    def json(self) -> Any:
         """Return the decoded body."""
         return json.loads(self.body)
 
@@ -60,7 +65,15 @@ class Client:
         """Close the connection."""
         self._socket.close()
 
-    def send(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, chunked: bool = False) -> None:
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        chunked: bool = False,
+    ) -> None:
         """Send a request and wait for nothing."""
         if self._h11.our_state is h11.DONE:
             self._h11.start_next_cycle()
@@ -75,7 +88,7 @@ class Client:
             data += self._h11.send(h11.Data(data=body[start : start + step])) or b""
         self._socket.sendall(data + (self._h11.send(h11.EndOfMessage()) or b""))
 
-    def _next_event(self) -> Any:  # noqa: ANN401 - h11's events have no common base
+    def _next_event(self) -> Any:
         while (event := self._h11.next_event()) is h11.NEED_DATA:
             data = self._socket.recv(65536)
             try:
@@ -115,7 +128,15 @@ class Client:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers.raw_items()]
         return Reply(head.status_code, head.reason.decode("latin-1"), headers, body)
 
-    def request(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, chunked: bool = False) -> Reply:
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        chunked: bool = False,
+    ) -> Reply:
         """Send a request and read its response."""
         self.send(method, target, headers, body, chunked=chunked)
         return self.receive()

@@ -9,16 +9,19 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import pytest
-from tests.e2e.e2e_client import Client
 
 from tests.e2e.conftest import Behaviours
+from tests.e2e.e2e_client import Client
 from tests.support import processes
 from tests.support.books import BooksReader, pool_of
 
 ROUNDS = 12  # kills in a test
-TEMPLATE_ROUNDS = 4  # one that is killed before it was ready looks like one that cannot boot, and many of those end the server
+TEMPLATE_ROUNDS = (
+    4  # one that is killed before it was ready looks like one that cannot boot, and many of those end the server
+)
 CONNECTIONS = 12
 DIED = b"askr: php worker died mid-request"
 
@@ -35,7 +38,7 @@ class Load:
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(CONNECTIONS)]
         self._answered = threading.Semaphore(0)
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         """Start the clients."""
         for thread in self._threads:
             thread.start()

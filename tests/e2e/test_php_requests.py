@@ -9,9 +9,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.e2e.e2e_client import Client, Reply
 
 from tests.e2e.conftest import Behaviours
+from tests.e2e.e2e_client import Client, Reply
 
 BOUNDARY = "askr-boundary"
 
@@ -21,13 +21,17 @@ def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[dict[str, str], by
     body = b""
     for name, filename, content in parts:
         file = f'; filename="{filename}"\r\nContent-Type: application/octet-stream' if filename is not None else ""
-        body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+        body += (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+        )
     return {"Content-Type": f"Multipart/Form-Data; boundary={BOUNDARY}"}, body + f"--{BOUNDARY}--\r\n".encode()
 
 
 def test_server_variables_follow_the_request(behaviours: Behaviours) -> None:
     with Client(behaviours) as client:
-        vars_ = client.get("/server.php?a=1&b=%20", headers={"Host": "example.test:81", "X-Thing": "t", "User-Agent": "e2e"}).json()
+        vars_ = client.get(
+            "/server.php?a=1&b=%20", headers={"Host": "example.test:81", "X-Thing": "t", "User-Agent": "e2e"}
+        ).json()
     expected = {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": "/server.php?a=1&b=%20",
@@ -83,27 +87,43 @@ def test_superglobals_are_those_of_this_request(behaviours: Behaviours) -> None:
             assert seen["cookie"] == {"c": str(i), "d": {"x": "y"}}
             assert seen["request"]["q"] == str(i)
             assert seen["again"] == len(body)
-        assert client.get("/globals.php").json() == {"get": [], "post": [], "cookie": [], "request": [], "files": [], "raw": "", "again": 0}
+        assert client.get("/globals.php").json() == {
+            "get": [],
+            "post": [],
+            "cookie": [],
+            "request": [],
+            "files": [],
+            "raw": "",
+            "again": 0,
+        }
 
 
 @pytest.mark.parametrize("size", [0, 1, 8191, 262144, 1_500_000])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_of_any_size_reaches_php_whole(behaviours: Behaviours, size: int, chunked: bool) -> None:
+def test_a_body_of_any_size_reaches_php_whole(behaviours: Behaviours, size: int, *, chunked: bool) -> None:
     body = hashlib.shake_128(str(size).encode()).digest(size)
     with Client(behaviours) as client:
         for _ in range(2):
-            reply = client.request("POST", "/sha1.php", headers={"Content-Type": "application/octet-stream"}, body=body, chunked=chunked)
+            reply = client.request(
+                "POST", "/sha1.php", headers={"Content-Type": "application/octet-stream"}, body=body, chunked=chunked
+            )
             assert reply.body.decode() == f"{size} {hashlib.sha1(body, usedforsecurity=False).hexdigest()}"
 
 
 def test_uploads_arrive_as_files_that_can_be_moved(behaviours: Behaviours) -> None:
     content = bytes(range(256)) * 2000
-    headers, body = multipart(("title", None, b"hello"), ("one", "a.bin", content), ("many[]", "b.txt", b"b"), ("many[]", "", b""))
+    headers, body = multipart(
+        ("title", None, b"hello"), ("one", "a.bin", content), ("many[]", "b.txt", b"b"), ("many[]", "", b"")
+    )
     with Client(behaviours) as client:
         seen = client.request("POST", "/upload.php", headers=headers, body=body).json()
     assert seen["post"] == {"title": "hello"}
     one, second, none = seen["files"]
-    assert (one["name"], one["size"], one["sha1"]) == ("a.bin", len(content), hashlib.sha1(content, usedforsecurity=False).hexdigest())
+    assert (one["name"], one["size"], one["sha1"]) == (
+        "a.bin",
+        len(content),
+        hashlib.sha1(content, usedforsecurity=False).hexdigest(),
+    )
     assert one["uploaded"]
     assert one["moved"]
     assert (second["name"], second["size"]) == ("b.txt", 1)
@@ -191,9 +211,15 @@ def test_work_after_the_answer_does_not_hold_the_client(behaviours: Behaviours, 
 
 def test_credentials_are_decoded(behaviours: Behaviours) -> None:
     with Client(behaviours) as client:
-        assert client.get("/auth.php", headers={"Authorization": "Basic dXNlcjpwYTpzcw=="}).json() == {"user": "user", "pw": "pa:ss", "digest": None}
+        assert client.get("/auth.php", headers={"Authorization": "Basic dXNlcjpwYTpzcw=="}).json() == {
+            "user": "user",
+            "pw": "pa:ss",
+            "digest": None,
+        }
         assert client.get("/auth.php").json() == {"user": None, "pw": None, "digest": None}
-        assert client.get("/auth.php", headers={"Authorization": 'Digest username="u"'}).json()["digest"] == 'username="u"'
+        assert (
+            client.get("/auth.php", headers={"Authorization": 'Digest username="u"'}).json()["digest"] == 'username="u"'
+        )
 
 
 def test_all_headers_are_given_as_sent(behaviours: Behaviours) -> None:

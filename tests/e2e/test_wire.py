@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 
 import pytest
-from tests.e2e.e2e_client import PATIENCE_S, Client
 
 from tests.e2e.conftest import Behaviours
+from tests.e2e.e2e_client import PATIENCE_S, Client
 
 GET = b"GET /pid.php HTTP/1.1\r\n"
 HOST = b"Host: a\r\n"
@@ -26,7 +26,10 @@ REFUSED = {
     "two hosts": GET + HOST + HOST + b"\r\n",
     "no method": b" /pid.php HTTP/1.1\r\n" + HOST + b"\r\n",
     "chunk size that is no number": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
-    "oversized chunk extension": POST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 100_000 + b"\r\na\r\n0\r\n\r\n",
+    "oversized chunk extension": POST
+    + b"Transfer-Encoding: chunked\r\n\r\n1;"
+    + b"x" * 100_000
+    + b"\r\na\r\n0\r\n\r\n",
     "unknown transfer coding": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
 }
 
@@ -53,29 +56,39 @@ def test_what_has_no_single_reading_is_refused_and_the_connection_closed(behavio
 
 
 def test_absolute_form_names_the_host(behaviours: Behaviours) -> None:
-    answer = exchange(behaviours, b"GET http://in.target:81/server.php?x=1 HTTP/1.1\r\nHost: in.field\r\nConnection: close\r\n\r\n")
+    answer = exchange(
+        behaviours, b"GET http://in.target:81/server.php?x=1 HTTP/1.1\r\nHost: in.field\r\nConnection: close\r\n\r\n"
+    )
     assert b'"HTTP_HOST":"in.target:81"' in answer
     assert b'"SERVER_NAME":"in.target"' in answer
 
 
 def test_eight_bit_header_values_reach_php(behaviours: Behaviours) -> None:
-    answer = exchange(behaviours, b"GET /allheaders.php HTTP/1.1\r\nHost: a\r\nX-Name: J\xc3\xbcrgen\r\nConnection: close\r\n\r\n")
+    answer = exchange(
+        behaviours, b"GET /allheaders.php HTTP/1.1\r\nHost: a\r\nX-Name: J\xc3\xbcrgen\r\nConnection: close\r\n\r\n"
+    )
     assert b"J\\u00fcrgen" in answer
 
 
 def test_pipelined_requests_are_answered_in_order(behaviours: Behaviours) -> None:
-    requests = b"".join(b"GET /echo.php?id=%d&us=%d HTTP/1.1\r\nHost: a\r\n\r\n" % (n, 20_000 - n * 1000) for n in range(10))
+    requests = b"".join(
+        b"GET /echo.php?id=%d&us=%d HTTP/1.1\r\nHost: a\r\n\r\n" % (n, 20_000 - n * 1000) for n in range(10)
+    )
     answer = exchange(behaviours, requests + b"GET /echo.php?id=10 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert [line for line in answer.split(b"\r\n") if line.startswith(b"X-Id")] == [b"X-Id: %d" % n for n in range(11)]
 
 
 def test_options_for_the_whole_server_is_answered(behaviours: Behaviours) -> None:
-    assert exchange(behaviours, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith((b"HTTP/1.1 200", b"HTTP/1.1 204"))
+    assert exchange(behaviours, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(
+        (b"HTTP/1.1 200", b"HTTP/1.1 204")
+    )
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(behaviours: Behaviours) -> None:
     with socket.create_connection((behaviours.host, behaviours.port), PATIENCE_S) as connection:
-        connection.sendall(b"POST /sha1.php HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
+        connection.sendall(
+            b"POST /sha1.php HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
         assert connection.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"hello")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -89,6 +102,13 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(behaviours: Behaviou
 
 
 def test_sources_and_dotfiles_are_never_files(behaviours: Behaviours) -> None:
-    for path in ("/.env", "/pid.php.bak", "/../worker.php", "/%2e%2e/worker.php", "/pid.php%00.txt", "/..%2fworker.php"):
+    for path in (
+        "/.env",
+        "/pid.php.bak",
+        "/../worker.php",
+        "/%2e%2e/worker.php",
+        "/pid.php%00.txt",
+        "/..%2fworker.php",
+    ):
         with Client(behaviours) as client:
             assert b"<?php" not in client.get(path).body

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from askr_shm._kernel import ffi, lib
-
 from tests.support import processes
 
 if TYPE_CHECKING:
@@ -29,7 +28,12 @@ class Books:
     @property
     def are_balanced(self) -> bool:
         """Whether nothing is in use or lost."""
-        return self.used_blocks == self.lost_blocks == 0 == sum(n for state, n in self.exchanges.items() if state != "free")
+        return (
+            self.used_blocks
+            == self.lost_blocks
+            == 0
+            == sum(n for state, n in self.exchanges.items() if state != "free")
+        )
 
 
 @contextmanager
@@ -63,9 +67,7 @@ class BooksReader:
 
     def worker_pids(self, workers: int) -> list[int]:
         """Return the process ids of those of the first `workers` workers that take requests."""
-        view = ffi.new("askr_worker_view *")
-        pids = []
-        for index in range(workers):
-            if lib.askr_worker_view_get(self._handle, index, view) == lib.ASKR_OK and view.state in UP:
-                pids.append(int(view.pid))
-        return pids
+        views = [ffi.new("askr_worker_view *") for _ in range(workers)]
+        for index, view in enumerate(views):
+            assert lib.askr_worker_view_get(self._handle, index, view) == lib.ASKR_OK
+        return [int(view.pid) for view in views if view.state in UP]

@@ -87,7 +87,9 @@ class Holdings:
     def of(cls, server: Server) -> Holdings:
         """Look at the master and the fronts. Workers are left out: what an application keeps open is its own affair."""
         pids = [server.pid, *server.fronts()]
-        held = {pid: {fd: what for fd, what in processes.descriptors_of(pid).items() if what != RESERVE} for pid in pids}
+        held = {
+            pid: {fd: what for fd, what in processes.descriptors_of(pid).items() if what != RESERVE} for pid in pids
+        }
         return cls(held, processes.memory_files_of(server.pid))
 
     def excess_over(self, before: Holdings) -> list[str]:

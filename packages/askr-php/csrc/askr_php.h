@@ -15,17 +15,17 @@ enum askr_php_mode {
 };
 
 typedef struct {
-    const char *ini;             /* php.ini lines, after the built-in ones; NULL: none */
-    const char *document_root;   /* absolute */
-    const char *script;          /* worker mode: the worker script, absolute */
-    int mode;                    /* askr_php_mode */
-    int log_is_json;             /* log lines on stderr: one JSON object each */
-    uint32_t max_requests;       /* a worker leaves after so many (staggered by its process id); 0: never */
-    int master_pid;              /* what a worker's parent must be */
-    int pool_fd;                 /* the pool's region */
+    const char *ini;           /* php.ini lines, after the built-in ones; NULL: none */
+    const char *document_root; /* absolute */
+    const char *script;        /* worker mode: the worker script, absolute */
+    int mode;                  /* askr_php_mode */
+    int log_is_json;           /* log lines on stderr: one JSON object each */
+    uint32_t max_requests;     /* a worker leaves after so many (staggered by its process id); 0: never */
+    int master_pid;            /* what a worker's parent must be */
+    int pool_fd;               /* the pool's region */
     int spool_fd;
     int master_eventfd;
-    int control_fd;              /* SOCK_SEQPACKET to the master: askr_control_message below */
+    int control_fd; /* SOCK_SEQPACKET to the master: askr_control_message below */
     const int *front_eventfds;
     uint32_t fronts;
 } askr_php_config;
@@ -35,16 +35,16 @@ typedef struct {
  * The template answers every FORK with FORKED or FAILED, in order.
  */
 enum askr_control {
-    ASKR_CONTROL_FORK = 1,   /* op, worker index */
-    ASKR_CONTROL_STOP = 2,   /* op, 0 */
-    ASKR_CONTROL_READY = 11, /* op, 0, 0: the template can fork now */
+    ASKR_CONTROL_FORK = 1,    /* op, worker index */
+    ASKR_CONTROL_STOP = 2,    /* op, 0 */
+    ASKR_CONTROL_READY = 11,  /* op, 0, 0: the template can fork now */
     ASKR_CONTROL_FORKED = 12, /* op, worker index, process id */
     ASKR_CONTROL_FAILED = 13  /* op, worker index, errno */
 };
 
 /* Exit codes of a template or worker. */
-#define ASKR_EXIT_OK 0
-#define ASKR_EXIT_BOOT 70        /* PHP or the application did not boot; the log says why */
+#define ASKR_EXIT_OK          0
+#define ASKR_EXIT_BOOT        70 /* PHP or the application did not boot; the log says why */
 #define ASKR_EXIT_INTERPRETER 75 /* the interpreter ended inside a request; that one failed, respawn me */
 
 /*

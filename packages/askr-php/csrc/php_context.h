@@ -23,14 +23,14 @@ typedef struct {
     askr_role role;
     const askr_php_config *config;
     askr_pool *pool;
-    uint32_t index;      /* of the worker */
-    uint64_t quota;      /* requests until this worker leaves; 0: no bound */
+    uint32_t index; /* of the worker */
+    uint64_t quota; /* requests until this worker leaves; 0: no bound */
     uint64_t served;
-    askr_xid xid;        /* the exchange in hand; 0: none */
-    bool head_is_sent;   /* the response head is in the exchange */
-    bool is_finished;    /* the response was handed over early: what is still written goes nowhere */
-    bool is_aborted;     /* the client is gone */
-    int out_fd;          /* ASKR_ROLE_ALONE: where output goes */
+    askr_xid xid;      /* the exchange in hand; 0: none */
+    bool head_is_sent; /* the response head is in the exchange */
+    bool is_finished;  /* the response was handed over early: what is still written goes nowhere */
+    bool is_aborted;   /* the client is gone */
+    int out_fd;        /* ASKR_ROLE_ALONE: where output goes */
     askr_head head;
 } askr_context;
 

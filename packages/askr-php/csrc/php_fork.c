@@ -57,7 +57,8 @@ pid_t askr_fork_sibling(void)
     if (prctl(PR_GET_TID_ADDRESS, &tid_address) != 0 || !tid_address)
         return fork_twice();
 #if defined(__x86_64__) || defined(__aarch64__)
-    unsigned long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID; /* CLONE_PARENT takes the caller's exit signal */
+    unsigned long flags =
+        CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID; /* CLONE_PARENT takes the caller's exit signal */
 #if defined(__x86_64__)
     return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, tid_address, NULL);
 #else

@@ -96,8 +96,10 @@ static void build_request(zval *request)
     const askr_head *head = &askr_ctx.head;
 
     array_init_size(request, 8);
-    add_assoc_stringl(request, "method", (char *)(uintptr_t)head->field[ASKR_FIELD_METHOD].at, head->field[ASKR_FIELD_METHOD].len);
-    add_assoc_stringl(request, "uri", (char *)(uintptr_t)head->field[ASKR_FIELD_TARGET].at, head->field[ASKR_FIELD_TARGET].len);
+    add_assoc_stringl(request, "method", (char *)(uintptr_t)head->field[ASKR_FIELD_METHOD].at,
+                      head->field[ASKR_FIELD_METHOD].len);
+    add_assoc_stringl(request, "uri", (char *)(uintptr_t)head->field[ASKR_FIELD_TARGET].at,
+                      head->field[ASKR_FIELD_TARGET].len);
     askr_slice query = head->field[ASKR_FIELD_QUERY];
     add_assoc_stringl(request, "query", query.at ? (char *)(uintptr_t)query.at : "", query.len);
     zend_is_auto_global_str(ZEND_STRL("_SERVER"));
@@ -112,10 +114,13 @@ static void build_request(zval *request)
 /* An exception that left the handler: the request fails, the worker stays. */
 static void fail_request(zend_object *exception)
 {
-    zval rv, *message = zend_read_property_ex(zend_get_exception_base(exception), exception, ZSTR_KNOWN(ZEND_STR_MESSAGE), 1, &rv);
+    zval rv, *message = zend_read_property_ex(zend_get_exception_base(exception), exception,
+                                              ZSTR_KNOWN(ZEND_STR_MESSAGE), 1, &rv);
 
-    askr_logf(ASKR_LOG_ERROR, "askr-worker: uncaught %s escaped the request handler: %s — failing this request (500), keeping the worker",
-              ZSTR_VAL(exception->ce->name), Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "");
+    askr_logf(
+        ASKR_LOG_ERROR,
+        "askr-worker: uncaught %s escaped the request handler: %s — failing this request (500), keeping the worker",
+        ZSTR_VAL(exception->ce->name), Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "");
     if (askr_response_take_back()) {
         sapi_header_op(SAPI_HEADER_DELETE_ALL, NULL);
         sapi_header_op(SAPI_HEADER_SET_STATUS, (void *)(zend_uintptr_t)500);
@@ -146,7 +151,8 @@ static void call_handler(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
         if (PG(last_error_type) & E_FATAL_ERRORS)
             zend_bailout(); /* not exit(): some builds unwind after the memory limit, too, and the heap is not fit for another request */
         if (!askr_ctx.is_aborted)
-            askr_logf(ASKR_LOG_INFO, "askr-worker: request ended via exit()/die() — finishing this response and keeping the worker");
+            askr_logf(ASKR_LOG_INFO,
+                      "askr-worker: request ended via exit()/die() — finishing this response and keeping the worker");
         return;
     }
     zend_object *exception = EG(exception);
@@ -156,9 +162,18 @@ static void call_handler(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
     OBJ_RELEASE(exception);
 }
 
+/* clang-format off: PHP's macros are statements and table rows without the punctuation that the formatter looks for */
 ZEND_BEGIN_ARG_INFO_EX(arginfo_handler, 0, 0, 1)
-    ZEND_ARG_INFO(0, handler)
+ZEND_ARG_INFO(0, handler)
 ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_INFO_EX(arginfo_callback, 0, 0, 1)
+ZEND_ARG_INFO(0, callback)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_INFO_EX(arginfo_none, 0, 0, 0)
+ZEND_END_ARG_INFO()
+/* clang-format on */
 
 /* bool askr_handle_request(callable $handler): waits for a request, serves it; false when the worker is to stop. */
 PHP_FUNCTION(askr_handle_request)
@@ -168,11 +183,13 @@ PHP_FUNCTION(askr_handle_request)
     askr_xid x;
 
     ZEND_PARSE_PARAMETERS_START(1, 1)
-        Z_PARAM_FUNC(fci, fcc)
+    Z_PARAM_FUNC(fci, fcc)
     ZEND_PARSE_PARAMETERS_END();
 
-    if (!askr_ctx.config || askr_ctx.config->mode != ASKR_WORKER_MODE || askr_ctx.role == ASKR_ROLE_ALONE || askr_ctx.role == ASKR_ROLE_STRANGER) {
-        zend_throw_error(NULL, "askr_handle_request() works in worker mode only: start askr serve with --worker-script");
+    if (!askr_ctx.config || askr_ctx.config->mode != ASKR_WORKER_MODE || askr_ctx.role == ASKR_ROLE_ALONE ||
+        askr_ctx.role == ASKR_ROLE_STRANGER) {
+        zend_throw_error(NULL,
+                         "askr_handle_request() works in worker mode only: start askr serve with --worker-script");
         RETURN_THROWS();
     }
     if (askr_ctx.xid != 0) {
@@ -196,9 +213,6 @@ PHP_FUNCTION(askr_handle_request)
     RETURN_TRUE;
 }
 
-ZEND_BEGIN_ARG_INFO_EX(arginfo_none, 0, 0, 0)
-ZEND_END_ARG_INFO()
-
 /* null askr_cow_ready(): workers are forked here, with everything that the script has booted. */
 PHP_FUNCTION(askr_cow_ready)
 {
@@ -208,10 +222,6 @@ PHP_FUNCTION(askr_cow_ready)
     RETURN_NULL();
 }
 
-ZEND_BEGIN_ARG_INFO_EX(arginfo_callback, 0, 0, 1)
-    ZEND_ARG_INFO(0, callback)
-ZEND_END_ARG_INFO()
-
 /* bool askr_defer(callable $callback): runs it when the client has its answer; false when 256 wait already. */
 PHP_FUNCTION(askr_defer)
 {
@@ -219,7 +229,7 @@ PHP_FUNCTION(askr_defer)
     zend_fcall_info_cache fcc;
 
     ZEND_PARSE_PARAMETERS_START(1, 1)
-        Z_PARAM_FUNC(fci, fcc)
+    Z_PARAM_FUNC(fci, fcc)
     ZEND_PARSE_PARAMETERS_END();
     RETURN_BOOL(askr_ctx.xid != 0 && askr_deferred_add(&fci.function_name));
 }
@@ -238,12 +248,11 @@ PHP_FUNCTION(askr_getallheaders)
     askr_vars_headers(return_value);
 }
 
+/* clang-format off: as above */
 const zend_function_entry askr_functions[] = {
-    PHP_FE(askr_handle_request, arginfo_handler)
-    PHP_FE(askr_cow_ready, arginfo_none)
-    PHP_FE(askr_defer, arginfo_callback)
-    ZEND_NAMED_FE(fastcgi_finish_request, ZEND_FN(askr_finish_request), arginfo_none)
-    ZEND_NAMED_FE(getallheaders, ZEND_FN(askr_getallheaders), arginfo_none)
-    ZEND_NAMED_FE(apache_request_headers, ZEND_FN(askr_getallheaders), arginfo_none)
-    PHP_FE_END
-};
+    PHP_FE(askr_handle_request, arginfo_handler) PHP_FE(askr_cow_ready, arginfo_none)
+        PHP_FE(askr_defer, arginfo_callback)
+            ZEND_NAMED_FE(fastcgi_finish_request, ZEND_FN(askr_finish_request), arginfo_none)
+                ZEND_NAMED_FE(getallheaders, ZEND_FN(askr_getallheaders), arginfo_none)
+                    ZEND_NAMED_FE(apache_request_headers, ZEND_FN(askr_getallheaders), arginfo_none) PHP_FE_END};
+/* clang-format on */

@@ -66,7 +66,8 @@ void askr_log_line(askr_log_level level, const char *target, const char *message
     at = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(stamp + at, sizeof stamp - at, ".%03ldZ", now.tv_nsec / 1000000);
     if (is_json_format) {
-        at = (size_t)snprintf(line, LINE_BYTES, "{\"ts\":\"%s\",\"level\":\"%s\",\"target\":\"%s\",\"msg\":\"", stamp, NAMES[level], target);
+        at = (size_t)snprintf(line, LINE_BYTES, "{\"ts\":\"%s\",\"level\":\"%s\",\"target\":\"%s\",\"msg\":\"", stamp,
+                              NAMES[level], target);
         at = put_escaped(line, at, message);
         at = put(line, at, "\"}");
     } else {

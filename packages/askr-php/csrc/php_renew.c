@@ -107,7 +107,8 @@ void askr_renew_begin(void)
         php_output_start_user(&handler, 0, PHP_OUTPUT_HANDLER_STDFLAGS);
         zval_ptr_dtor(&handler);
     } else if (PG(output_buffering)) {
-        php_output_start_user(NULL, PG(output_buffering) > 1 ? (size_t)PG(output_buffering) : 0, PHP_OUTPUT_HANDLER_STDFLAGS);
+        php_output_start_user(NULL, PG(output_buffering) > 1 ? (size_t)PG(output_buffering) : 0,
+                              PHP_OUTPUT_HANDLER_STDFLAGS);
     } else if (PG(implicit_flush)) {
         php_output_set_implicit_flush(1);
     }

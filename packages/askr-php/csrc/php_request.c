@@ -104,7 +104,8 @@ static void complete_then_run_deferred(void)
         php_free_shutdown_functions();
         zval name, result;
         ZVAL_STRING(&name, "session_write_close");
-        if (zend_hash_exists(EG(function_table), Z_STR(name)) && call_user_function(NULL, NULL, &name, &result, 0, NULL) == SUCCESS)
+        if (zend_hash_exists(EG(function_table), Z_STR(name)) &&
+            call_user_function(NULL, NULL, &name, &result, 0, NULL) == SUCCESS)
             zval_ptr_dtor(&result);
         zval_ptr_dtor(&name);
         askr_response_complete(false);

@@ -35,7 +35,8 @@ size_t askr_response_ub_write(const char *str, size_t n)
     if (rc == ASKR_OK)
         return n;
     if (rc == ASKR_EFULL)
-        askr_logf(ASKR_LOG_WARN, "worker %u: no response memory came free within its bound; this response is cut", askr_ctx.index);
+        askr_logf(ASKR_LOG_WARN, "worker %u: no response memory came free within its bound; this response is cut",
+                  askr_ctx.index);
     client_is_gone();
     return 0;
 }
@@ -77,8 +78,8 @@ static bool put_header(head_writer *w, const char *name, size_t name_len, const 
 {
     if (name_len > UINT16_MAX || value_len > UINT32_MAX || !head_room(w, 8 + name_len + value_len))
         return false;
-    return askr_record_put(w->buf, w->cap, &w->at, ASKR_FIELD_HEADER, (const uint8_t *)name, (uint16_t)name_len, (const uint8_t *)value,
-                           (uint32_t)value_len) == ASKR_OK;
+    return askr_record_put(w->buf, w->cap, &w->at, ASKR_FIELD_HEADER, (const uint8_t *)name, (uint16_t)name_len,
+                           (const uint8_t *)value, (uint32_t)value_len) == ASKR_OK;
 }
 
 static void put_status(head_writer *w, unsigned status, const char *reason, size_t reason_len)
@@ -122,7 +123,8 @@ int askr_response_send_headers(sapi_headers_struct *headers)
         return SAPI_HEADER_SENT_SUCCESSFULLY;
 
     /* CGI's Status field (RFC 3875 section 6.3.3) decides, as it does under PHP-FPM. */
-    for (sapi_header_struct *h = zend_llist_get_first_ex(&headers->headers, &pos); h; h = zend_llist_get_next_ex(&headers->headers, &pos)) {
+    for (sapi_header_struct *h = zend_llist_get_first_ex(&headers->headers, &pos); h;
+         h = zend_llist_get_next_ex(&headers->headers, &pos)) {
         if (h->header_len > 7 && strncasecmp(h->header, "Status:", 7) == 0) {
             const char *value = h->header + 7 + strspn(h->header + 7, " \t");
             unsigned code = (unsigned)strtoul(value, NULL, 10);
@@ -142,7 +144,8 @@ int askr_response_send_headers(sapi_headers_struct *headers)
     if (!head_room(&w, 4 + reason_len))
         return SAPI_HEADER_SEND_FAILED;
     put_status(&w, status, reason, reason_len);
-    for (sapi_header_struct *h = zend_llist_get_first_ex(&headers->headers, &pos); h; h = zend_llist_get_next_ex(&headers->headers, &pos)) {
+    for (sapi_header_struct *h = zend_llist_get_first_ex(&headers->headers, &pos); h;
+         h = zend_llist_get_next_ex(&headers->headers, &pos)) {
         const char *colon = memchr(h->header, ':', h->header_len);
         if (!colon || colon == h->header || (h->header_len > 7 && strncasecmp(h->header, "Status:", 7) == 0))
             continue;
@@ -159,7 +162,8 @@ int askr_response_send_headers(sapi_headers_struct *headers)
     if (rc == ASKR_ECANCELED)
         client_is_gone();
     else if (rc != ASKR_OK)
-        askr_logf(ASKR_LOG_WARN, "worker %u: the response head of %zu bytes was not taken (%d)", askr_ctx.index, w.at, rc);
+        askr_logf(ASKR_LOG_WARN, "worker %u: the response head of %zu bytes was not taken (%d)", askr_ctx.index, w.at,
+                  rc);
     return rc == ASKR_OK ? SAPI_HEADER_SENT_SUCCESSFULLY : SAPI_HEADER_SEND_FAILED;
 }
 

@@ -26,7 +26,9 @@ static const char BUILT_IN_INI[] = "html_errors=0\n"
 /* What PHP itself writes about a request or its start: an error log line, in the phase of whoever logs. */
 static void log_message(const char *message, int syslog_type)
 {
-    askr_log_level level = syslog_type <= LOG_ERR ? ASKR_LOG_ERROR : syslog_type <= LOG_WARNING ? ASKR_LOG_WARN : ASKR_LOG_INFO;
+    askr_log_level level = syslog_type <= LOG_ERR       ? ASKR_LOG_ERROR
+                           : syslog_type <= LOG_WARNING ? ASKR_LOG_WARN
+                                                        : ASKR_LOG_INFO;
     askr_log_line(level, "php", message);
 }
 
@@ -81,12 +83,22 @@ static PHP_MINFO_FUNCTION(askr)
 {
     (void)zend_module;
     php_info_print_table_start();
-    php_info_print_table_row(2, "Askr", askr_ctx.config && askr_ctx.config->mode == ASKR_WORKER_MODE ? "worker mode" : "per-request mode");
+    php_info_print_table_row(
+        2, "Askr", askr_ctx.config && askr_ctx.config->mode == ASKR_WORKER_MODE ? "worker mode" : "per-request mode");
     php_info_print_table_end();
 }
 
 static zend_module_entry askr_module = {
-    STANDARD_MODULE_HEADER, "askr", askr_functions, PHP_MINIT(askr), NULL, NULL, NULL, PHP_MINFO(askr), ASKR_PHP_VERSION, STANDARD_MODULE_PROPERTIES,
+    STANDARD_MODULE_HEADER,
+    "askr",
+    askr_functions,
+    PHP_MINIT(askr),
+    NULL,
+    NULL,
+    NULL,
+    PHP_MINFO(askr),
+    ASKR_PHP_VERSION,
+    STANDARD_MODULE_PROPERTIES,
 };
 
 static int sapi_startup_modules(sapi_module_struct *module)

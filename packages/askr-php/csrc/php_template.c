@@ -24,8 +24,8 @@
 #include "php_request.h"
 #include "php_sapi.h"
 
-static bool is_ready_told;      /* READY went to the master */
-static bool is_script_plain;    /* see above */
+static bool is_ready_told;   /* READY went to the master */
+static bool is_script_plain; /* see above */
 static volatile sig_atomic_t is_term_pending;
 
 /* ---- signals: a worker drains on SIGTERM; SIGINT and SIGHUP are the master's business ---- */
@@ -150,8 +150,10 @@ static int end_script(void)
     int code = ASKR_EXIT_OK;
 
     if (is_inside) {
-        askr_logf(ASKR_LOG_ERROR, "askr-worker: the interpreter ended inside a request (exit_status=%d); exiting for supervisor respawn",
-                  EG(exit_status));
+        askr_logf(
+            ASKR_LOG_ERROR,
+            "askr-worker: the interpreter ended inside a request (exit_status=%d); exiting for supervisor respawn",
+            EG(exit_status));
         code = ASKR_EXIT_INTERPRETER;
         askr_renew_restore_boot();
     }
@@ -174,7 +176,8 @@ static int run_worker_script(void)
     int code = end_script();
     if (askr_ctx.role == ASKR_ROLE_TEMPLATE && !is_ready_told && !is_script_plain) {
         askr_logf(ASKR_LOG_ERROR,
-                  "%s ended with status %d before it called askr_cow_ready() or askr_handle_request(): a worker script boots the application and then "
+                  "%s ended with status %d before it called askr_cow_ready() or askr_handle_request(): a worker script "
+                  "boots the application and then "
                   "loops: while (askr_handle_request($handler)) {}",
                   script, status);
         return ASKR_EXIT_BOOT;

@@ -92,7 +92,8 @@ static void put_header(HashTable *vars, const askr_header *h)
     if (h->name_len == 0 || h->name_len > sizeof name - 5)
         return;
     if ((h->name_len == 12 && strncasecmp(h->name, "content-type", 12) == 0) ||
-        (h->name_len == 14 && strncasecmp(h->name, "content-length", 14) == 0) || (h->name_len == 5 && strncasecmp(h->name, "proxy", 5) == 0))
+        (h->name_len == 14 && strncasecmp(h->name, "content-length", 14) == 0) ||
+        (h->name_len == 5 && strncasecmp(h->name, "proxy", 5) == 0))
         return;
     memcpy(name, "HTTP_", 5);
     for (uint32_t i = 0; i < h->name_len; i++) {

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from askr_php import template
+from askr_php.kernel import KernelName
 from askr_shm.head import Field, ResponseHead, decode_response_head, encode_request_head
 from askr_shm.pool import FrontPort, Pool, PoolSpec, WorkerCommand
-
-from askr_php import template
 
 FORK, STOP, READY, FORKED, FAILED = 1, 2, 11, 12, 13
 PATIENCE_S = 60.0  # how long a test waits for an event before it calls the other side hung
@@ -68,7 +68,15 @@ class Served:
             select.select([self.pool.master_eventfd], [], [], 0.05)
         return pid
 
-    def submit(self, script: str, *, method: str = "GET", query: str = "", body: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = ()) -> int:
+    def submit(
+        self,
+        script: str,
+        *,
+        method: str = "GET",
+        query: str = "",
+        body: bytes = b"",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> int:
         """Queue a request for `script` (a name below the root) and return its exchange."""
         target = f"/{script}" + (f"?{query}" if query else "")
         fields: Mapping[Field, bytes] = {
@@ -93,7 +101,9 @@ class Served:
         self.port.write_request(xid, head)
         if body:
             self.port.write_request(xid, body)
-        self.port.submit(xid, head_size_bytes=len(head), body_size_bytes=len(body), is_spooled=False, deadline_mono_ns=0)
+        self.port.submit(
+            xid, head_size_bytes=len(head), body_size_bytes=len(body), is_spooled=False, deadline_mono_ns=0
+        )
         return xid
 
     def collect(self, xid: int) -> Response:
@@ -129,7 +139,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(root: Path, *, kernel: template.kernel.KernelName, script: str | None = None, workers: int = 1, **settings: object) -> Iterator[Served]:
+def serving(
+    root: Path, *, kernel: KernelName, script: str | None = None, workers: int = 1, **settings: object
+) -> Iterator[Served]:
     """Run a template for `root`; `script` puts it in worker mode.  The books must balance at the end."""
     pool = Pool.create(PoolSpec(exchanges=64, blocks=512, fronts=1, workers=16, spool_stride_bytes=1 << 24))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -154,7 +166,9 @@ def serving(root: Path, *, kernel: template.kernel.KernelName, script: str | Non
     served = Served(pool, pool.front(0), ours, pid, root)
     try:
         if workers:
-            assert served.receive()[0] == READY, f"the template ended with {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}"
+            assert served.receive()[0] == READY, (
+                f"the template ended with {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}"
+            )
             for index in range(workers):
                 served.fork(index)
         yield served

@@ -27,8 +27,13 @@ def test_a_script_runs_to_its_end_and_gives_its_status(php: KernelName, tmp_path
 
 def test_opcache_and_jit_run_in_this_sapi(php: KernelName, tmp_path: Path) -> None:
     script = tmp_path / "a.php"
-    script.write_text("<?php $s = opcache_get_status(false); echo json_encode([$s['opcache_enabled'], $s['jit']['on']]);", encoding="utf-8")
-    assert probe.run_script(str(script), php, "opcache.jit=tracing\nopcache.jit_buffer_size=16M").output == b"[true,true]"
+    script.write_text(
+        "<?php $s = opcache_get_status(false); echo json_encode([$s['opcache_enabled'], $s['jit']['on']]);",
+        encoding="utf-8",
+    )
+    assert (
+        probe.run_script(str(script), php, "opcache.jit=tracing\nopcache.jit_buffer_size=16M").output == b"[true,true]"
+    )
 
 
 def test_a_kernel_that_is_not_there_is_named() -> None:

@@ -25,13 +25,24 @@ def test_a_script_runs_for_every_request_in_per_request_mode(tmp_path: Path, php
 
 
 def test_the_application_stays_booted_in_worker_mode(tmp_path: Path, php: KernelName) -> None:
-    write(tmp_path, "w.php", "$n = 0; askr_cow_ready(); " + "while (askr_handle_request(function () use (&$n) { echo ++$n, ' ', $_GET['x']; })) {}")
+    write(
+        tmp_path,
+        "w.php",
+        "$n = 0; askr_cow_ready(); "
+        "while (askr_handle_request(function () use (&$n) { echo ++$n, ' ', $_GET['x']; })) {}",
+    )
     with serving(tmp_path, kernel=php, script="w.php") as served:
         assert [served.get("w.php", f"x={i}").body for i in range(3)] == [b"1 0", b"2 1", b"3 2"]
 
 
-def test_the_application_is_booted_once_for_all_workers_when_it_says_where_to_fork(tmp_path: Path, php: KernelName) -> None:
-    write(tmp_path, "w.php", "file_put_contents(__DIR__.'/boots', 'x', FILE_APPEND); askr_cow_ready(); " + LOOP % "echo getmypid();")
+def test_the_application_is_booted_once_for_all_workers_when_it_says_where_to_fork(
+    tmp_path: Path, php: KernelName
+) -> None:
+    write(
+        tmp_path,
+        "w.php",
+        "file_put_contents(__DIR__.'/boots', 'x', FILE_APPEND); askr_cow_ready(); " + LOOP % "echo getmypid();",
+    )
     with serving(tmp_path, kernel=php, script="w.php", workers=3) as served:
         assert served.get("w.php").body.isdigit()
     assert (tmp_path / "boots").read_text() == "x"
@@ -94,7 +105,9 @@ def test_a_template_without_an_application_is_ready_at_once(tmp_path: Path, php:
 def soak(served: Served, script: str, rounds: int) -> int:
     """Serve `rounds` requests and return the worker's anonymous memory in KiB."""
     for i in range(rounds):
-        assert served.get(script, f"a[]={i}&b={'x' * 200}", headers=[(b"Cookie", b"sid=%d; k=v" % i), (b"X-Some", b"y" * 100)]).body
+        assert served.get(
+            script, f"a[]={i}&b={'x' * 200}", headers=[(b"Cookie", b"sid=%d; k=v" % i), (b"X-Some", b"y" * 100)]
+        ).body
     smaps = Path(f"/proc/{served.workers[0]}/smaps_rollup").read_text(encoding="ascii")
     return sum(int(line.split()[1]) for line in smaps.splitlines() if line.startswith(("Private_Dirty:",)))
 

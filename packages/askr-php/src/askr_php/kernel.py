@@ -50,7 +50,7 @@ def choose(wanted: str | None = None) -> KernelName:
     raise KernelNotFoundError(message)
 
 
-def load(name: KernelName) -> Any:  # noqa: ANN401 - a cffi extension module has no static type
+def load(name: KernelName) -> Any:
     """Return the extension module with `ffi` and `lib`.
 
     The distribution's PHP loads extensions (opcache.so, pdo.so …) that expect PHP's symbols in the global scope, so its kernel is opened
