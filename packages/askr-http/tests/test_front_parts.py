@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askr_http.front.access_log import AccessLog
@@ -12,6 +12,7 @@ from askr_http.front.context import Deadline
 from askr_http.front.response_buffer import ResponseBuffer
 
 
+@settings(deadline=None)  # the machine's speed is not what is tested
 @given(st.lists(st.one_of(st.binary(min_size=1, max_size=50), st.none()), max_size=30))
 def test_a_response_buffer_is_a_queue_wherever_it_keeps_the_bytes(steps: list[bytes | None]) -> None:
     buffer = ResponseBuffer(40, None)

@@ -188,9 +188,10 @@ def test_a_front_without_descriptors_waits_and_goes_on(root: Path) -> None:
     with running_front(root) as front, front.connect() as client:
         client.send(GET)
         client.answer()
-        used = len(list(Path(f"/proc/{front.pid}/fd").iterdir()))
+        used = {int(entry.name) for entry in Path(f"/proc/{front.pid}/fd").iterdir()}
+        lowest_free = min(set(range(len(used) + 1)) - used)
         before = resource.prlimit(front.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(front.pid, resource.RLIMIT_NOFILE, (used, before[1]))
+        resource.prlimit(front.pid, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
         with front.connect() as waiting:
             waiting.send(b"GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n")
             client.send(GET)

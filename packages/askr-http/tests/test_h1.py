@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askr_http.errors import RemoteProtocolError, ServerAnswer
@@ -63,6 +63,7 @@ def test_after_a_refusal_nothing_more_is_read() -> None:
     assert not reader.is_between_requests
 
 
+@settings(deadline=None)  # the machine's speed is not what is tested
 @given(st.binary(max_size=200))
 def test_any_bytes_give_events_or_a_refusal(data: bytes) -> None:
     found = refusal(data, SMALL, 1000)
@@ -91,6 +92,7 @@ CHUNK_BYTES = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None)  # the machine's speed is not what is tested
 @given(CHUNK_BYTES)
 def test_what_we_take_as_chunks_h11_takes_too_and_reads_the_same(data: bytes) -> None:
     reader = RequestReader(Limits())

@@ -15,9 +15,8 @@ from askr_http.errors import RemoteProtocolError
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 # 15 digits are less than 2**63, so that no reader in C overflows where we do not.
-_SIZE_LINE: Final = re.compile(
-    rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*"
-)
+_EXTENSION: Final = rb"[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;" + _EXTENSION + rb"(?:[ \t]*;" + _EXTENSION + rb")*)?")
 _TRAILER: Final = re.compile(_TOKEN + rb":[\t -~\x80-\xff]*")
 _MOST_EMPTY_OVERHEAD: Final = 16  # bytes of size line and CRLF that a chunk may cost before they count as overhead
 
