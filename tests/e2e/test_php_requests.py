@@ -244,7 +244,8 @@ def test_sessions_of_two_clients_never_mix(behaviours: Behaviours) -> None:
         reply = client.get(f"/session.php{query}", headers={"Cookie": jars[who]} if who in jars else {})
         for cookie in reply.all("Set-Cookie"):
             jars[who] = cookie.split(";")[0]
-        return reply.json()
+        seen: dict[str, object] = reply.json()
+        return seen
 
     with Client(behaviours) as client:
         visit(client, "ann", "?user=ann")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from askr_shm._kernel import ffi, lib
 from tests.support import processes
@@ -65,9 +65,16 @@ class BooksReader:
         assert lib.askr_pool_audit(self._handle, view) == lib.ASKR_OK
         return Books(dict(zip(EXCHANGE_STATES, view.exchanges, strict=True)), view.blocks_used, view.blocks_lost)
 
+    def busy_pid(self, workers: int) -> int:
+        """Return the process id of the first busy one of the first `workers` workers, 0 when none is."""
+        return next((int(view.pid) for view in self._views(workers) if view.state == lib.ASKR_WORKER_BUSY), 0)
+
     def worker_pids(self, workers: int) -> list[int]:
         """Return the process ids of those of the first `workers` workers that take requests."""
+        return [int(view.pid) for view in self._views(workers) if view.state in UP]
+
+    def _views(self, workers: int) -> list[Any]:
         views = [ffi.new("askr_worker_view *") for _ in range(workers)]
         for index, view in enumerate(views):
             assert lib.askr_worker_view_get(self._handle, index, view) == lib.ASKR_OK
-        return [int(view.pid) for view in views if view.state in UP]
+        return views
