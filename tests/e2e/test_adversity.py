@@ -26,14 +26,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Behaviours]]:
     """Return a function that starts a server of its own for a test."""
     with ExitStack() as stack:
 
-        def run(*flags: str, **options: object) -> Behaviours:
+        def run(*flags: str) -> Behaviours:
             process = stack.enter_context(
                 server.askr_serve(
-                    *("--root", APPS / "behaviours", "--front", "pid.php", "--workers", str(WORKERS), *flags),
+                    *("--root", str(APPS / "behaviours"), "--front", "pid.php", "--workers", str(WORKERS), *flags),
                     log=tmp_path / "askr.log",
                     declared=EXPECTED,
                     env={"ASKR_PHP": builds()[0], "TMPDIR": str(tmp_path)},
-                    **options,  # type: ignore[arg-type]  # keyword arguments pass through
                 )
             )
             return Behaviours(process, "per-request", builds()[0], WORKERS)
@@ -146,7 +145,7 @@ def test_a_full_disk_refuses_large_bodies_only(
     small = tmp_path / "small"
     small.mkdir()
     command = f"mount -t tmpfs -o size=1m askr-test {shlex.quote(str(small))} && TMPDIR={shlex.quote(str(small))} exec"
-    if os.system(f"unshare -m sh -c {shlex.quote(command + ' true')} 2>/dev/null") != 0:  # noqa: S605 - our own words
+    if os.system(f"unshare -m sh -c {shlex.quote(command + ' true')} 2>/dev/null") != 0:
         pytest.skip("this machine lets nobody mount a small file system")
     script = tmp_path / "askr"
     words = shlex.join(server.askr_command())
