@@ -1,11 +1,14 @@
 #include "php_fork.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -19,21 +22,22 @@
  * Kernels without that prctl (no CONFIG_CHECKPOINT_RESTORE) get two forks: the middle process ends at once, and its child falls to the next subreaper, which is
  * the master.
  */
-static pid_t fork_twice(void)
+pid_t askr_fork_twice(void)
 {
     int pipe_fds[2];
     pid_t child = -1;
 
-    if (pipe(pipe_fds) != 0)
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return -1;
     pid_t middle = fork();
     if (middle == 0) {
+        pid_t self = getpid();
         child = fork();
         if (child == 0) {
             close(pipe_fds[0]);
             close(pipe_fds[1]);
-            while (getppid() != 1 && kill(getppid(), 0) != 0)
-                continue;
+            while (getppid() == self) /* it ends at once, and then the parent is the subreaper */
+                poll(NULL, 0, 1);
             return 0;
         }
         ssize_t n = write(pipe_fds[1], &child, sizeof child);
@@ -43,7 +47,7 @@ static pid_t fork_twice(void)
     if (middle > 0) {
         if (read(pipe_fds[0], &child, sizeof child) != (ssize_t)sizeof child)
             child = -1;
-        while (syscall(SYS_waitid, 1 /* P_PID */, middle, NULL, 4 /* WEXITED */, NULL) < 0 && errno == EINTR)
+        while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
             continue;
     }
     close(pipe_fds[0]);
@@ -55,7 +59,7 @@ pid_t askr_fork_sibling(void)
     int *tid_address = NULL;
 
     if (prctl(PR_GET_TID_ADDRESS, &tid_address) != 0 || !tid_address)
-        return fork_twice();
+        return askr_fork_twice();
 #if defined(__x86_64__) || defined(__aarch64__)
     unsigned long flags =
         CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID; /* CLONE_PARENT takes the caller's exit signal */
@@ -65,7 +69,7 @@ pid_t askr_fork_sibling(void)
     return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, tid_address);
 #endif
 #else
-    return fork_twice(); /* the order of clone's arguments is the architecture's */
+    return askr_fork_twice(); /* the order of clone's arguments is the architecture's */
 #endif
 }
 
