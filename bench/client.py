@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 15.0
 
 
 class ConnectionBroken(Exception):

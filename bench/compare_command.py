@@ -50,8 +50,7 @@ def measure(options: Options, folder: Path) -> Report:
     report.sections.append(facts_section(found.facts, TITLES, SETTINGS_SHOWN))
     report.notes = found.notes
     if not options.is_quick and all(name in found.samples for name in CHART_DOCUMENTS):
-        CHART.parent.mkdir(parents=True, exist_ok=True)
-        CHART.write_text(draw(found, report))
+        report.drawings[CHART] = draw(found, report)
     return report
 
 

@@ -19,7 +19,7 @@ class Report:
     """One measurement.
 
     `sections` are Markdown with headings of level two; `content` is what they were made from; `failures` are limits
-    that were broken, and make the run fail.
+    that were broken, and make the run fail; `drawings` are files beside the results, by path.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Report:
     sections: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    drawings: dict[Path, str] = field(default_factory=dict)
 
     def markdown(self) -> str:
         """Return the whole report."""
@@ -43,11 +44,14 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def save(self, folder: Path = RESULTS) -> Path:
-        """Write both files and return the Markdown one; a later run of the same minute and commit replaces them."""
+        """Write the files and return the Markdown one; a later run of the same minute and commit replaces them."""
         folder.mkdir(parents=True, exist_ok=True)
         moment = re.sub(r"\D", "", self.machine.when)
         path = folder / f"{moment[:8]}-{moment[8:12]}-{self.machine.commit[:8]}-{self.name}.md"
         path.write_text(self.markdown())
+        for drawing, text in self.drawings.items():
+            drawing.parent.mkdir(parents=True, exist_ok=True)
+            drawing.write_text(text)
         everything = {
             "title": self.title,
             "machine": dataclasses.asdict(self.machine),
