@@ -75,6 +75,31 @@ static void superglobals_create(void)
             zend_is_auto_global_str(LAZY[i], strlen(LAZY[i]));
 }
 
+static int close_input(zval *entry)
+{
+    const zend_resource *res = Z_RES_P(entry);
+
+    if (res->type == php_file_le_stream() &&
+        strcmp(((php_stream *)res->ptr)->ops->label, "Input") == 0) /* php://input's, not exported */
+        zend_list_close(Z_RES_P(entry));
+    return ZEND_HASH_APPLY_KEEP;
+}
+
+/*
+ * [leak-renew-2] sapi_deactivate() forgets the request's body, because at PHP's own request shut-down the resource list is destroyed anyway.  A php://input that
+ * the application still has open reads from it, so that is closed first.
+ */
+static void body_close(void)
+{
+    php_stream *body = SG(request_info).request_body;
+
+    if (!body)
+        return;
+    zend_hash_apply(&EG(regular_list), close_input);
+    SG(request_info).request_body = NULL;
+    php_stream_close(body);
+}
+
 /* Boot's request ends here: it had no client, so its headers and output are dropped.  Before the first request is begun. */
 void askr_renew_leave_boot(void)
 {
@@ -131,6 +156,7 @@ void askr_renew_end(void)
     askr_deferred_run();
     php_output_discard_all();
     php_output_deactivate();
+    body_close();
     sapi_deactivate();
     superglobals_destroy();
     php_clear_stat_cache(0, NULL, 0);
