@@ -134,13 +134,15 @@ def sample(running: Running, document: Document, plan: Plan, seconds: float) -> 
     Raises LoadFailed.
     """
     connections = document.connections or plan.connections
-    php_before = processes.cpu_s(running.executors())
+    edges = running.edges()
+    edges_before = processes.cpu_s(edges)
     cpu_before, started_s = running.cpu_s(), time.monotonic()
     done = load_generator.run(running.host, running.port, document, connections=connections, seconds=seconds)
     used_s, took_s = running.cpu_s() - cpu_before, time.monotonic() - started_s
     if done.requests == 0:
         raise LoadFailed("no answer at all")
-    php_s = processes.cpu_s(running.executors()) - php_before
+    # Not by adding up the PHP processes: one that left meanwhile has taken its account along.
+    php_s = used_s - (processes.cpu_s(edges) - edges_before)
     memory = running.memory()
     return Sample(
         requests=done.requests,

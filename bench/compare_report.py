@@ -24,7 +24,7 @@ HEADER = (
 
 READING = """\
 "CPU µs per request" is the user and system time of all of the peer's processes divided by the answers: other work on the machine disturbs it least, so it is the figure to compare.
-"of them in PHP" is the part of the processes that run PHP (for FrankenPHP, whose threads share one process, everything).
+"of them in PHP" is what remains without the processes that hold the connections (for FrankenPHP, which is one process, everything).
 Everything ran on the CPUs that the load generator used as well, so requests/s is what was left for the peer, not what the peer can do.
 Medians over the rounds; errors are summed, and count broken connections, timeouts, statuses other than 200 and bodies other than the expected one."""
 

@@ -16,7 +16,7 @@ class Sample:
     """One peer under one document for some seconds.
 
     `errors` counts what was no answer or a wrong one; `cpu_us` is the peer's CPU time per answer, `php_cpu_us` the part
-    of it that its PHP processes used.
+    of it that is left without the processes which hold the connections.
     """
 
     requests: int

@@ -47,7 +47,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Running:
-    """A peer that answers: its address, the processes that it was started as, and how to find those that run PHP or hold connections."""
+    """A peer that answers: its address, the processes that it was started as, and how to find those that run PHP and those that hold connections.
+
+    `edges` finds none where both are one.
+    """
 
     name: str
     port: int

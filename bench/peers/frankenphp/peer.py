@@ -71,7 +71,7 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
         with spawned(words, setting, name=name, env=env, pass_fds=[listener.fileno()]) as process:
             listener.close()
             # PHP runs in threads of the one process that also holds the connections.
-            running = Running(name, port, (process.pid,), lambda: [process.pid], lambda: [process.pid])
+            running = Running(name, port, (process.pid,), lambda: [process.pid], list)
             wait_answers(running, setting, [process])
             yield running
 
