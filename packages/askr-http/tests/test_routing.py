@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from askr_http.exchange import Address, Headers, RequestHead
-from askr_http.routing import Kind, Redirect, Refuse, RoutePolicy, Script, ServerOptions, StaticFile, route
+from askr_http.routing import Kind, Redirect, Refuse, RoutePolicy, Script, ServerOptions, StaticFile, Tree, route
 from askr_http.target import parse_target
 
 FILES = [
@@ -46,7 +46,7 @@ def tree(path: bytes) -> Kind:
     return Kind.NOTHING
 
 
-def ask(target: str, *, method: bytes = b"GET", scripts: bool = True) -> object:
+def ask(target: str, *, method: bytes = b"GET", scripts: bool = True, tree: Tree = tree) -> object:
     parsed = parse_target(method, target.encode("latin-1"))
     head = RequestHead(
         method,
@@ -96,7 +96,8 @@ def test_a_file_is_static(target: str, path: str) -> None:
         "/nothing", "/.env", "/.git/config", "/%2eenv", "/%2Eenv", "/.%65nv", "/config.php.bak", "/old.php~", "/page.phtml", "/lib.inc", "/app.phar",
         "/shell.PHP", "/style.php.css", "/backup.sql.old", "/css%2fapp.css", "/css%2Fapp.css", "/css%5capp.css", "/css/app.css/", "/css/app.css/x",
         "/%c0%ae%c0%ae/css/app.css", "/css%c0%afapp.css", "/css", "/css/", "/upload/", "/upload/x.jpg/y.php", "/upload/x.jpg%2fy.php", "/missing.php",
-        "/index.php%2f", "/" + "a" * 300, "/.git/x.php",
+        "/index.php%2f", "/" + "a" * 300, "/.git/x.php", "/wp-admin/../options.php", "/wp-admin/%2e%2e/wp-login.php", "/css/../css/app.css",
+        "/wp-login.php/../x", "/index.php/%2E./.env", "/wp-admin/..",
     ],
 )  # fmt: skip
 def test_what_is_no_file_to_be_given_away_goes_to_the_front_controller(target: str) -> None:
@@ -152,6 +153,17 @@ def test_a_file_is_read_and_nothing_else() -> None:
     found = ask("/css/app.css", method=b"POST")
     assert isinstance(found, Refuse)
     assert (found.answer.status, found.allow) == (405, b"GET, HEAD")
+
+
+def test_a_path_of_many_scripts_costs_no_more_looks_than_there_are_directories() -> None:
+    looks: list[bytes] = []
+
+    def counting(path: bytes) -> Kind:
+        looks.append(path)
+        return tree(path)
+
+    assert ask("/nested.php" + "/x.php" * 1000, tree=counting) == FRONT
+    assert len(looks) <= 3
 
 
 def test_options_of_the_server() -> None:

@@ -11,6 +11,9 @@ No I/O: what lies below the root is asked of a `Tree`. The order, for a path wit
 A script is found by its own name, never by what follows it: /upload/x.jpg/y.php is not x.jpg, because no regular file is named
 upload/x.jpg/y.php and x.jpg is no script ("cgi.fix_pathinfo" attacks). Components are decoded one by one, so that `%2f` never
 becomes a separator. `.` and `..` name nothing and are dropped, decoded or not; hidden files exist only in `.well-known`.
+
+A path with `..` behind a name goes to the front controller: /admin/../x is /x for a proxy that resolves it (RFC 3986 section 5.2.4)
+and asks nobody's password, so it must not be /admin/x, nor anything else, for us.
 """
 
 from __future__ import annotations
@@ -108,6 +111,12 @@ def is_servable(name: bytes) -> bool:
     return _FORBIDDEN.fullmatch(name) is None
 
 
+def _is_ambiguous(parts: list[bytes]) -> bool:
+    """Whether `..` stands behind a name."""
+    first = next((at for at, part in enumerate(parts) if part not in {b"", b".", b".."}), len(parts))
+    return b".." in parts[first:]
+
+
 def _is_name(component: bytes) -> bool:
     """Whether a component can be the name of something that is routed to."""
     if component.startswith(b".") and component != b".well-known":
@@ -125,6 +134,8 @@ def route(head: RequestHead, policy: RoutePolicy, tree: Tree) -> Route:
     if head.raw_path == b"*":
         return ServerOptions()
     parts = [unquote_to_bytes(part) for part in head.raw_path.split(b"/")]
+    if _is_ambiguous(parts):
+        return front_controller(policy)
     components = [part for part in parts if part not in {b"", b".", b".."}]
     is_directory_path = parts[-1] in {b"", b".", b".."}
     named = 0  # how many components can be names: what lies behind them can be PATH_INFO only
@@ -137,7 +148,10 @@ def route(head: RequestHead, policy: RoutePolicy, tree: Tree) -> Route:
     if policy.runs_scripts:
         for count in range(1, named + 1):
             if components[count - 1].endswith(b".php") and (path := b"/".join(components[:count])):
-                if tree(path) is not Kind.FILE:
+                kind = tree(path)
+                if kind is Kind.NOTHING:
+                    break  # and nothing is below it
+                if kind is Kind.DIRECTORY:
                     continue
                 rest = b"".join(b"/" + part for part in components[count:])
                 return _script(policy, path, rest + (b"/" if is_directory_path else b""))
