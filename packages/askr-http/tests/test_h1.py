@@ -114,6 +114,18 @@ def test_what_we_take_as_chunks_h11_takes_too_and_reads_the_same(data: bytes) ->
     assert (body, is_complete) == (theirs, ends)
 
 
+def test_tiny_chunks_come_together_and_in_bounded_pieces() -> None:
+    reader = RequestReader(Limits())
+    reader.receive(CHUNKED + b"2\r\nab\r\n" * 50_000 + b"x\r\n")
+    events = [reader.maybe_next() for _ in range(3)]
+    assert isinstance(events[0], Head)
+    sizes = [len(event.data) for event in events if isinstance(event, Body)]
+    assert sizes == [64 * 1024, 100_000 - 64 * 1024]
+    for _ in range(2):  # what is wrong is said behind what was right
+        with pytest.raises(RemoteProtocolError):
+            reader.maybe_next()
+
+
 def test_expectations() -> None:
     def head(*lines: bytes, version: bytes = b"1.1") -> Head:
         reader = RequestReader(Limits())

@@ -34,6 +34,7 @@ _REFUSED: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)|\r\n[ \t]|[\x00-\x08\x0b\x0c\
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 _REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/([0-9])\.([0-9])")
 _MOST_EMPTY_LINES: Final = 4  # before a request line; RFC 9112 section 2.2 asks for one
+_MOST_OF_CHUNKS: Final = 64 * 1024  # bytes of small chunks that are given out together
 _LINE_BESIDE_TARGET: Final = 64  # the longest method and version beside the target
 
 
@@ -101,6 +102,7 @@ class RequestReader:
         self._scanned = 0  # of the buffer, without finding the end of the head
         self._empty_lines = 0
         self._chunked = ChunkedDecoder(0, 0)
+        self._fault: RemoteProtocolError | None = None  # in the chunks behind those that were given out
 
     @property
     def buffered_bytes(self) -> int:
@@ -128,10 +130,7 @@ class RequestReader:
             if self._at is _At.LENGTH:
                 return self._maybe_body()
             if self._at is _At.CHUNKED:
-                data = self._chunked.decode(self._buffer)
-                if data:
-                    return Body(data)
-                return self._end() if self._chunked.is_at_end else None
+                return self._maybe_chunks()
         except RemoteProtocolError:
             self._at = _At.DEAD
             self._buffer.clear()
@@ -152,6 +151,28 @@ class RequestReader:
         del self._buffer[: len(data)]
         self._left -= len(data)
         return Body(data)
+
+    def _maybe_chunks(self) -> Event | None:
+        """Return the data of the chunks that have come, several as one: a body in tiny chunks must not cost an event for each."""
+        parts: list[bytes] = []
+        size = 0
+        while size < _MOST_OF_CHUNKS:
+            try:
+                if self._fault is not None:
+                    raise self._fault
+                data = self._chunked.decode(self._buffer)
+            except RemoteProtocolError as fault:
+                if not parts:
+                    raise
+                self._fault = fault  # what came before it is taken first
+                break
+            if not data:
+                break
+            parts.append(data)
+            size += len(data)
+        if parts:
+            return Body(parts[0] if len(parts) == 1 else b"".join(parts))
+        return self._end() if self._chunked.is_at_end else None
 
     def _maybe_head(self) -> Head | None:
         buffer = self._buffer
