@@ -81,7 +81,7 @@ def test_status_reason_and_fields_come_back(running: tuple[Front, Switch]) -> No
     assert answer.headers["content-length"] == b"4"
 
 
-@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("status", [204, 205, 304])
 def test_a_response_without_a_body(running: tuple[Front, Switch], status: int) -> None:
     front, switch = running
     answer_with(switch, status, [], b"not to be sent")
@@ -91,6 +91,7 @@ def test_a_response_without_a_body(running: tuple[Front, Switch], status: int) -
             answer = client.answer()
             assert (answer.status, answer.body) == (status, b"")
             assert "transfer-encoding" not in answer.headers
+            assert answer.headers.get("content-length") == (b"0" if status == 205 else None)
 
 
 def test_head_goes_to_php_and_has_no_body(running: tuple[Front, Switch]) -> None:
@@ -231,17 +232,25 @@ def test_a_client_that_leaves_is_noticed_by_the_worker(running: tuple[Front, Swi
 def test_a_full_pool_is_busy(root: Path) -> None:
     upload = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
     pool_spec, limits = PoolSpec(exchanges=2, blocks=64, workers=2), Limits(body_memory_bytes=10)
-    with running_front(root, pool_spec=pool_spec, limits=limits) as front:
+    may_answer, is_taken = threading.Event(), threading.Event()
+
+    def app(worker: Worker, taken: TakenRequest, body: bytes) -> None:
+        is_taken.set()
+        assert may_answer.wait(TIMEOUT_S)
+        hello(worker, taken, body)
+
+    with running_front(root, app=app, pool_spec=pool_spec, limits=limits) as front:
         with front.connect() as one, front.connect() as two:
-            for client in (one, two):
-                client.send(upload)
-                assert client.answer().status == 100  # its body is to be spooled, so it has its exchange now
+            one.send(GET)
+            assert is_taken.wait(TIMEOUT_S)
+            two.send(upload)
+            assert two.answer().status == 100  # its body is to be spooled, so it has its exchange now
             answer = front.get("/")
             assert (answer.status, answer.headers["retry-after"]) == (503, b"1")
             assert answer.body == b"askr: server is busy"
-            for client in (one, two):
-                client.send(b"a" * 100)
-                assert client.answer().status == 200
+            may_answer.set()
+            two.send(b"a" * 100)
+            assert [client.answer().status for client in (one, two)] == [200, 200]
         assert front.get("/").status == 200
 
 

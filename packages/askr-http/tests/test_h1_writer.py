@@ -62,6 +62,8 @@ def test_a_body_that_is_too_short_cannot_be_finished() -> None:
     ("status", "method", "length", "wanted"),
     [
         (204, b"GET", 0, None),
+        (205, b"GET", 7, b"0"),
+        (205, b"HEAD", None, b"0"),
         (304, b"GET", None, None),
         (304, b"GET", 7, b"7"),
         (200, b"HEAD", 7, b"7"),

@@ -99,6 +99,8 @@ class ResponseWriter:
         self._has_body = not (self._is_head or status in {204, 304})
         if status == 204:
             content_length = None  # RFC 9110 section 8.6: never in a 204
+        elif status == 205:
+            content_length = 0  # section 15.3.6: no content, and unlike 204 it is framed
         if content_length is not None:
             lines.append(b"Content-Length: %d\r\n" % content_length)
             self._left = content_length if self._has_body else None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("askr.front")
 
-_READ_AHEAD_BYTES: Final = 64 * 1024  # beyond what the current request wants; then the client has to wait
+_READ_AHEAD_BYTES: Final = 64 * 1024  # that nobody has taken yet; then the client has to wait
 _WRITE_HIGH_BYTES: Final = 256 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _CLIENT_LEFT: Final = 499  # nginx's number, in the log only
@@ -105,9 +105,10 @@ class Connection(asyncio.Protocol):
         self.reader.receive(data)
         if self._phase is Phase.HEAD:
             self._advance()
-        elif self._data_waiter is not None:
+            return
+        if self._data_waiter is not None:
             _wake(self._data_waiter)
-        elif self.reader.buffered_bytes > _READ_AHEAD_BYTES and self._is_reading:
+        if self.reader.buffered_bytes > _READ_AHEAD_BYTES and self._is_reading:
             self._is_reading = False
             self.transport.pause_reading()
 
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
             finally:
                 self._room_waiter = None
             if not has_room and self.transport.get_write_buffer_size() >= before:
-                self.abort()
+                self.abort(resets=True)
         if self.is_lost or self._phase is Phase.CLOSING:
             raise ClientGone
 
@@ -196,7 +197,12 @@ class Connection(asyncio.Protocol):
             timer.cancel()
 
     def abort(self, *, resets: bool = False) -> None:
-        """Cut the connection; `resets` where a mere end would look like the end of the response."""
+        """Cut the connection.
+
+        Args:
+            resets: Where a mere end would look like the end of the response, or would wait in the kernel, behind megabytes, for a reader
+                that does not read.
+        """
         self._phase = Phase.CLOSING
         if self.is_lost:
             return
@@ -334,8 +340,9 @@ class Connection(asyncio.Protocol):
         self.transport.write_eof()
 
     def _on_deadline(self) -> None:
-        if self._phase is not Phase.HEAD or self.transport.get_write_buffer_size():
-            self.abort()  # it lingers, or does not read what it asked for
+        unread = self.transport.get_write_buffer_size()
+        if self._phase is not Phase.HEAD or unread:
+            self.abort(resets=unread > 0)  # it lingers, or does not read what it asked for
         elif self.reader.is_between_requests:
             self.close()
         else:

@@ -167,7 +167,7 @@ class H1Exchange(Exchange):
 
     async def respond(self, status: int, headers: Sequence[Header], body: bytes = b"", *, reason: bytes = b"") -> None:
         """See Exchange."""
-        length = None if status == 304 and not body else len(body)
+        length = None if status == 304 else len(body)  # of a 304 it would be that of the representation
         start = self._start(status, headers, reason, length)
         body = body[: self.writer.take(len(body))]
         self._connection.write([start + body] if len(body) <= _MOST_CONTENT else [start, body])
@@ -253,7 +253,8 @@ class H1Exchange(Exchange):
         loop.add_writer(out, _wake, future)
         try:
             if not await self._connection.wait(future, self._limits.write_timeout_s):
-                self.abort()
+                self._pending = b""
+                self._connection.abort(resets=True)
                 raise ClientGone
         finally:
             loop.remove_writer(out)

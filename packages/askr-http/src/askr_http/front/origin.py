@@ -12,17 +12,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from askr_http.cgi import CgiPolicy, CgiResponse, request_fields, request_headers, response_from
 from askr_http.errors import ServerAnswer
-from askr_http.exchange import Exchange
+from askr_http.exchange import Exchange, ResponseError
+from askr_http.front.port import Port
 from askr_http.front.response_buffer import ResponseBuffer
 from askr_http.limits import Limits
 from askr_http.routing import Script
 from askr_shm.errors import CorruptPool, HeadError, PoolFull, ShmError, StaleExchange
 from askr_shm.head import ResponseHead, decode_response_head, encode_request_head
-from askr_shm.pool import ExchangeState, Observation
+from askr_shm.pool import ExchangeState
 
 log = logging.getLogger("askr.front")
 
@@ -31,43 +32,12 @@ _PIECES_A_TURN: Final = 8  # of one exchange; then other connections have their 
 _WHOLE_BYTES: Final = 256 * 1024  # a complete response up to this goes out in one write
 
 
-class Port(Protocol):
-    """A front's end of a pool (askr_shm.pool.FrontPort)."""
-
-    eventfd: int
-
-    def open(self) -> int:
-        """See FrontPort."""
-
-    def write_request(self, xid: int, data: bytes | memoryview) -> None:
-        """See FrontPort."""
-
-    def spool(self, xid: int, data: bytes | memoryview, offset: int) -> None:
-        """See FrontPort."""
-
-    def submit(
-        self, xid: int, *, head_size_bytes: int, body_size_bytes: int, is_spooled: bool, deadline_mono_ns: int
-    ) -> None:
-        """See FrontPort."""
-
-    def completions(self) -> list[int]:
-        """See FrontPort."""
-
-    def observe(self, xid: int) -> Observation:
-        """See FrontPort."""
-
-    def read_response(self, xid: int, limit: int) -> bytes:
-        """See FrontPort."""
-
-    def cancel(self, xid: int) -> bool:
-        """See FrontPort."""
-
-    def release(self, xid: int) -> None:
-        """See FrontPort."""
-
-
 class _Call:
-    """One request that is with the workers. `verdict` is why there is no response; `overflow` is what no buffer took."""
+    """One request that is with the workers.
+
+    `verdict` is why there is no response; `overflow` is what no buffer took. One that `is_dropped` is not wanted any more, and of one
+    that `is_broken` the response cannot even be read; both are let go when the worker is done.
+    """
 
     def __init__(self, xid: int, buffer: ResponseBuffer, deadline_mono_ns: int) -> None:
         self.xid: Final = xid
@@ -78,6 +48,8 @@ class _Call:
         self.verdict: ServerAnswer | None = None
         self.is_final = False
         self.is_dropped = False
+        self.is_broken = False
+        self.had_overflow = False
         self.was_running = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -101,13 +73,18 @@ class PhpOrigin:
         policy: What PHP is told about the server.
         limits: Of the wire.
         spool_dir: Where responses that are read slowly are kept.
+        most_uploads: Bodies on their way to the spool at once; each has an exchange while it arrives, and slow ones must not take all.
     """
 
-    def __init__(self, port: Port, policy: CgiPolicy, limits: Limits, spool_dir: str | None) -> None:
+    def __init__(
+        self, port: Port, policy: CgiPolicy, limits: Limits, spool_dir: str | None, *, most_uploads: int
+    ) -> None:
         self._port: Final = port
         self._policy: Final = policy
         self._limits: Final = limits
         self._spool_dir: Final = spool_dir
+        self._most_uploads: Final = most_uploads
+        self._uploads = 0
         self._calls: Final[dict[int, _Call]] = {}
         self._loop: Final = asyncio.get_running_loop()
 
@@ -149,24 +126,24 @@ class PhpOrigin:
 
     async def _submit(self, exchange: Exchange, script: Script) -> _Call | ServerAnswer:
         """Read the body, and hand the request over."""
-        in_memory: list[bytes] = []
+        in_memory = bytearray()
         size = 0
         xid: int | None = None  # from the moment on when the body needs the spool
-        is_submitted = False
+        is_upload = is_submitted = False
         try:
             if (exchange.content_length or 0) <= self._limits.body_bytes and self._needs_spool(
                 exchange.content_length or 0
             ):
-                xid = self._port.open()
+                xid, is_upload = self._open_upload(), True
             while data := await exchange.read_body():
                 if xid is None and self._needs_spool(size + len(data)):
-                    xid = self._port.open()
-                    self._port.spool(xid, b"".join(in_memory), 0)
+                    xid, is_upload = self._open_upload(), True
+                    self._port.spool(xid, bytes(in_memory), 0)
                     in_memory.clear()
                 if xid is not None:
                     self._port.spool(xid, data, size)
                 else:
-                    in_memory.append(data)
+                    in_memory += data
                 size += len(data)
             is_spooled = xid is not None
             if xid is None:
@@ -174,7 +151,7 @@ class PhpOrigin:
             head = self._encode(exchange, script, size)
             self._port.write_request(xid, head)
             if not is_spooled and size:
-                is_spooled = self._write_body(xid, b"".join(in_memory))
+                is_spooled = self._write_body(xid, bytes(in_memory))
             deadline = time.monotonic_ns() + int(self._limits.queue_timeout_s * 1e9)
             self._port.submit(
                 xid,
@@ -193,11 +170,25 @@ class PhpOrigin:
             log.warning("a request body cannot be spooled: %s", error.strerror)
             return ServerAnswer.SPOOL_FULL
         finally:
+            self._uploads -= is_upload
             if xid is not None and not is_submitted:
                 self._release(xid)
         call = _Call(xid, ResponseBuffer(self._limits.response_memory_bytes, self._spool_dir), deadline)
         self._calls[xid] = call
         return call
+
+    def _open_upload(self) -> int:
+        """Return a new exchange for a body that is still to come.
+
+        Raises:
+            PoolFull: All exchanges, or all that uploads may have, are in use.
+        """
+        if self._uploads >= self._most_uploads:
+            message = "as many uploads as may be are under way"
+            raise PoolFull(message)
+        xid = self._port.open()
+        self._uploads += 1
+        return xid
 
     def _needs_spool(self, size: int) -> bool:
         return size > self._limits.body_memory_bytes
@@ -231,9 +222,18 @@ class PhpOrigin:
         try:
             self._take(call)
         except (ShmError, HeadError) as error:
-            log.warning("the response of a worker cannot be read: %s", error)
-            self._finish(call, ServerAnswer.WORKER_DIED)
+            self._break(call, error)
         call.wake()
+
+    def _break(self, call: _Call, error: Exception) -> None:
+        """Give up a response that cannot be read; its exchange is the worker's until that is done."""
+        if call.is_broken:  # not even its state can be read: the exchange is lost
+            self._forget(call)
+            return
+        log.warning("the response of a worker cannot be read: %s", error)
+        call.is_broken = True
+        call.verdict = ServerAnswer.WORKER_DIED
+        self._abandon(call)
 
     def _take(self, call: _Call) -> None:
         port, xid = self._port, call.xid
@@ -246,7 +246,7 @@ class PhpOrigin:
                 self._finish(call, self._failure(call))
                 return
             if call.is_dropped:
-                if seen.readable_bytes:
+                if seen.readable_bytes and not call.is_broken:
                     port.read_response(xid, _PIECE_BYTES)
                     continue
             elif call.head is None and seen.head_size_bytes:
@@ -266,9 +266,9 @@ class PhpOrigin:
         try:
             call.buffer.put(data)
         except OSError as error:
-            if not call.overflow:
+            if not call.had_overflow:
                 log.warning("a response cannot be kept on disk: %s", error.strerror)
-            call.overflow = data
+            call.overflow, call.had_overflow = data, True
             return False
         call.overflow = b""
         return True
@@ -279,11 +279,14 @@ class PhpOrigin:
         return ServerAnswer.QUEUE_TIMEOUT if is_late and not call.was_running else ServerAnswer.WORKER_DIED
 
     def _finish(self, call: _Call, verdict: ServerAnswer | None) -> None:
-        call.is_final = True
-        call.verdict = verdict
-        self._calls.pop(call.xid, None)
+        call.verdict = call.verdict or verdict
+        self._forget(call)
         self._release(call.xid)
         call.wake()
+
+    def _forget(self, call: _Call) -> None:
+        call.is_final = True
+        self._calls.pop(call.xid, None)
 
     def _release(self, xid: int) -> None:
         try:
@@ -300,8 +303,7 @@ class PhpOrigin:
             if self._port.observe(call.xid).state is not ExchangeState.QUEUED:
                 call.was_running = True
             elif self._port.cancel(call.xid):
-                self._calls.pop(call.xid, None)
-                call.is_final = True
+                self._forget(call)
                 call.verdict = ServerAnswer.QUEUE_TIMEOUT
             else:  # a worker was faster, and has been told that it is not wanted
                 call.is_dropped = True
@@ -318,11 +320,9 @@ class PhpOrigin:
         call.overflow = b""
         try:
             if self._port.cancel(call.xid):
-                self._calls.pop(call.xid, None)
-                call.is_final = True
+                self._forget(call)
         except ShmError:
-            self._calls.pop(call.xid, None)
-            call.is_final = True
+            self._forget(call)
         else:
             self._pump(call)
         call.wake()
@@ -343,16 +343,23 @@ class PhpOrigin:
             await self._refuse(exchange, ServerAnswer.BAD_RESPONSE)
             return
         is_whole = call.is_final and len(call.buffer) <= _WHOLE_BYTES
-        if is_whole and response.content_length in {None, len(call.buffer)} and exchange.request.method != b"HEAD":
-            body = b"".join(iter(call.buffer.take, b""))
-            await exchange.respond(response.status, response.headers, body, reason=response.reason)
+        try:
+            if is_whole and response.content_length in {None, len(call.buffer)} and exchange.request.method != b"HEAD":
+                body = b"".join(iter(call.buffer.take, b""))
+                await exchange.respond(response.status, response.headers, body, reason=response.reason)
+                return
+            await exchange.start(
+                response.status,
+                response.headers,
+                reason=response.reason,
+                content_length=self._announced(exchange, call, response),
+            )
+        except ResponseError as error:
+            if exchange.is_started:
+                raise
+            log.warning("the application's response cannot be sent: %s", error)
+            await self._refuse(exchange, ServerAnswer.BAD_RESPONSE)
             return
-        await exchange.start(
-            response.status,
-            response.headers,
-            reason=response.reason,
-            content_length=self._announced(exchange, call, response),
-        )
         await self._stream(exchange, call)
 
     def _announced(self, exchange: Exchange, call: _Call, response: CgiResponse) -> int | None:

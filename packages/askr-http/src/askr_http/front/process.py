@@ -55,11 +55,13 @@ async def serve(spec: FrontSpec) -> None:
         loop.add_reader(spec.lifeline_fd, os._exit, 0)
     root = DocumentRoot(spec.root, follows_symlinks=spec.follow_symlinks)
     access_log = AccessLog(spec.access_log) if spec.access_log is not None else None
+    sizes = spec.pool.spec
     origin = PhpOrigin(
         spec.pool.front(spec.index),
         CgiPolicy(os.fsencode(spec.root).rstrip(b"/"), spec.https),
         spec.limits,
         spec.spool_dir,
+        most_uploads=max(1, sizes.exchanges // (2 * sizes.fronts)),
     )
     origin.open()
     try:
