@@ -83,10 +83,16 @@ def cpu_s(roots: Iterable[int]) -> float:
     """Return the CPU time, user and system, that the trees of `roots` have used, in seconds.
 
     What ended children used is in their parent's account once it has waited for them, so the sum over those who live misses nothing.
+    A process that ends while /proc is read may be in neither account, so it is read until two readings find the same processes.
     """
-    stats = _stats()
-    ticks = sum(stats[pid].cpu_ticks + stats[pid].ended_children_ticks for pid in _below(stats, roots))
-    return ticks / TICKS_PER_S
+    wanted = list(roots)
+    before: list[int] | None = None
+    while True:
+        stats = _stats()
+        found = sorted(_below(stats, wanted))
+        if found == before:
+            return sum(stats[pid].cpu_ticks + stats[pid].ended_children_ticks for pid in found) / TICKS_PER_S
+        before = found
 
 
 def named(roots: Iterable[int], name: str) -> list[int]:
