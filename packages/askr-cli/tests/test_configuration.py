@@ -52,6 +52,10 @@ FILE_ERRORS = [  # file, message after "askr.toml"
     ("[server\nworkers = 3\n", ":1:8: Expected ']' at the end of a table declaration"),
     ("[server]\nworkers = \n", ":2:11: Invalid value"),
     ("[server]\nworkers = 3\nworkers = 4\n", None),
+    ("[server]\nworkers = " + "[" * 9000, ": nested too deeply, or a number of more than 4300 digits"),
+    ("[server]\nworkers = " + "1" * 9000, ": nested too deeply, or a number of more than 4300 digits"),
+    ("[server]\nworkers = 0x" + "f" * 9000, ":2: server.workers is a number too large"),
+    ('[server]\nmax_body_size = "2048G"\n', ":2: server.max_body_size must be at most 1024G, not '2048G'"),
 ]
 
 FLAG_ERRORS = [  # arguments, message
@@ -76,7 +80,7 @@ def settings_of(*words: str, env: dict[str, str] | None = None) -> options.Setti
     return resolve_settings({name: value for name, value in found.items() if name != "command"}, env or {})
 
 
-@pytest.mark.parametrize(("text", "message"), FILE_ERRORS, ids=[text for text, _ in FILE_ERRORS])
+@pytest.mark.parametrize(("text", "message"), FILE_ERRORS, ids=[text[:60] for text, _ in FILE_ERRORS])
 def test_a_wrong_file_is_refused_with_its_place(text: str, message: str | None) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(text, "askr.toml")

@@ -15,8 +15,20 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 
 
+def open_missing_streams() -> None:
+    """Have descriptors 0 to 2 open: else a socket gets such a number, and a message or a child's /dev/null goes there."""
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
+            os.set_inheritable(nothing, True)
+            setattr(sys, name, os.fdopen(fd, mode, closefd=False))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (those of the process when None) and return the exit code."""
+    open_missing_streams()
     try:
         found = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     except UsageError as error:

@@ -47,6 +47,9 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_message(str(error), text, path)) from None
+    except (RecursionError, ValueError):  # Python's own bounds: depth of calls, digits of a number
+        message = f"{path}: nested too deeply, or a number of more than 4300 digits"
+        raise ConfigError(message) from None
     lines = key_lines(text.replace("\r\n", "\n"))
     values: dict[str, Any] = {}
     for section, table in document.items():

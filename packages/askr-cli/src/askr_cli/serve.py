@@ -63,7 +63,7 @@ def _supervise(settings: Settings, places: Places, listener: Listener) -> int:
     try:
         pool = Pool.create(PoolSpec(fronts=fronts, workers=workers, spool_stride_bytes=spool_stride))
     except OSError as error:
-        _tell_failure(settings, f"no shared memory: {error.strerror or error}")
+        _tell_failure(settings, f"no shared memory, or no spool file in TMPDIR: {error.strerror or error}")
         return 1
     with contextlib.closing(pool):
         supervisor = Supervisor(
@@ -85,8 +85,10 @@ def _check_access_log(settings: Settings) -> None:
     """Find out now, and not in a front, whether the access log can be written."""
     if settings.access_log in {None, "-"}:
         return
+    # O_NONBLOCK: a named pipe that nobody reads is an error, and not waited for.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        os.close(os.open(str(settings.access_log), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        os.close(os.open(str(settings.access_log), flags, 0o640))
     except OSError as error:
         message = f"cannot write the access log {settings.access_log}: {error.strerror} (--access-log or [server] access_log names it)"
         raise ConfigError(message) from None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_WORKERS = 512  # slots of a master (contract, "Slots"); also the pool's worker records
 MAX_FRONTS = 64  # completion rings of a pool
 MAX_PORT = 65535
+MAX_SIZE_BYTES = 1 << 40  # the spool file has that much room for each exchange, and its size must fit into an off_t
+MAX_INTEGER_BITS = 64  # of TOML's integers (TOML 1.0, "Integer"); Python refuses to turn huge ones into text
 SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -53,7 +55,11 @@ def parse_size(text: str) -> int:
     if match is None:
         message = f"must be a number of bytes, with K, M or G after it if you like (16M), not {text!r}"
         raise InvalidValueError(message)
-    return int(match[1]) * SIZE_UNITS[match[2]]
+    size_bytes = int(match[1]) * SIZE_UNITS[match[2]]
+    if size_bytes > MAX_SIZE_BYTES:
+        message = f"must be at most {format_size(MAX_SIZE_BYTES)}, not {text!r}"
+        raise InvalidValueError(message)
+    return size_bytes
 
 
 def format_size(size_bytes: int) -> str:
@@ -170,6 +176,9 @@ class Kind(Enum):
         if type(value) not in self.toml_types:  # not isinstance: true is an int in Python and not in TOML
             names = " or ".join(TOML_TYPE_NAMES[kind] for kind in self.toml_types)
             message = f"must be {names}, not {toml_type_name(value)}"
+            raise InvalidValueError(message)
+        if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+            message = "is a number too large"
             raise InvalidValueError(message)
         return self.parse(str(value).lower() if isinstance(value, bool) else str(value))
 
