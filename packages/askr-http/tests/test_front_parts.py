@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,12 @@ def test_the_access_log_appends(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
+
+
+def test_a_named_pipe_that_nobody_reads_does_not_stop_the_process(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(OSError, match="No such device"):
+        AccessLog(str(tmp_path / "log"))
 
 
 def test_a_deadline_moves_without_a_new_timer() -> None:

@@ -247,6 +247,11 @@ def test_ctrl_c_is_the_masters_business(front: Front) -> None:
     assert front.get("/a.txt").status == 200
 
 
+def test_an_access_log_that_cannot_be_opened_stops_no_request(root: Path, tmp_path: Path) -> None:
+    with running_front(root, change=lambda spec: replace(spec, access_log=str(tmp_path / "gone/log"))) as front:
+        assert front.get("/a.txt").status == 200
+
+
 def test_the_access_log_has_a_line_for_every_response(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     limits = Limits(body_bytes=10)

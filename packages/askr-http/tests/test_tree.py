@@ -83,3 +83,20 @@ def test_a_root_that_is_itself_a_link(place: Path, tmp_path: Path) -> None:
     assert root.kind(b"inner-absolute") is Kind.FILE
     assert root.kind(b"outer") is Kind.NOTHING
     root.close()
+
+
+def test_a_directory_that_takes_the_roots_name_is_seen_within_a_second(place: Path, tmp_path: Path) -> None:
+    now_mono = 0.0
+    root = DocumentRoot(str(place), follows_symlinks=False, clock=lambda: now_mono)
+    place.rename(tmp_path / "old")
+    now_mono = 2.0
+    assert root.kind(b"dir/file.txt") is Kind.FILE  # there is nothing better
+    place.mkdir()
+    (place / "new.txt").write_text("new")
+    (place / "inner-absolute").symlink_to(place / "new.txt")
+    assert root.kind(b"new.txt") is Kind.NOTHING
+    now_mono = 4.0
+    assert root.kind(b"new.txt") is Kind.FILE
+    assert root.kind(b"inner-absolute") is Kind.FILE
+    assert root.kind(b"dir/file.txt") is Kind.NOTHING
+    root.close()

@@ -31,9 +31,7 @@ class AccessLog:
 
     def __init__(self, path: str) -> None:
         self._is_ours: Final = path != "-"
-        self._fd: Final = (
-            os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640) if self._is_ours else 1
-        )
+        self._fd: Final = _open(path) if self._is_ours else 1
         self._is_regular: Final = stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._poll: Final = select.poll()
         self._poll.register(self._fd, select.POLLOUT)
@@ -84,6 +82,13 @@ class AccessLog:
         self.flush()
         if self._is_ours:
             os.close(self._fd)
+
+
+def _open(path: str) -> int:
+    # Without O_NONBLOCK, a named pipe that nobody reads would stop the process here; afterwards a write is to wait.
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _line_end(data: bytearray, limit: int) -> int:

@@ -37,7 +37,7 @@ def main(spec: FrontSpec) -> NoReturn:
 
     Raises:
         SystemExit: Always.
-        OSError: The document root or the access log cannot be opened.
+        OSError: The document root cannot be opened.
     """
     gc.freeze()  # what the master made stays shared: the collector does not touch it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -54,7 +54,7 @@ async def serve(spec: FrontSpec) -> None:
     if spec.lifeline_fd is not None:
         loop.add_reader(spec.lifeline_fd, os._exit, 0)
     root = DocumentRoot(spec.root, follows_symlinks=spec.follow_symlinks)
-    access_log = AccessLog(spec.access_log) if spec.access_log is not None else None
+    access_log = _maybe_access_log(spec.access_log)
     sizes = spec.pool.spec
     origin = PhpOrigin(
         spec.pool.front(spec.index),
@@ -85,6 +85,17 @@ async def serve(spec: FrontSpec) -> None:
         root.close()
         if access_log is not None:
             access_log.close()
+
+
+def _maybe_access_log(path: str | None) -> AccessLog | None:
+    """Return the access log; requests matter more than lines about them, so one that cannot be opened is done without."""
+    if path is None:
+        return None
+    try:
+        return AccessLog(path)
+    except OSError as error:
+        log.error("serving without the access log %s: %s", path, error.strerror)  # noqa: TRY400 - where in our code says nothing
+        return None
 
 
 def _affordable(limits: Limits) -> Limits:

@@ -3,6 +3,9 @@
 openat2(2) with RESOLVE_BENEATH resolves the path inside the kernel: `..`, absolute links and links that leave the root fail there, and no
 link that is exchanged at the same moment opens a way out. A link whose text is absolute although it stays inside the root fails
 too, so it is resolved by hand, and the result opened again without any link.
+
+PHP looks paths up by their names, so when another directory takes the root's name (a deployment by rename), files have to come from that
+one, too: the root is looked up again at most once a second.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import ctypes
 import errno
 import os
 import stat
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +28,7 @@ _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_BENEATH: Final = 0x08
 _O_PATH: Final = os.O_PATH | os.O_CLOEXEC
 _O_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY  # a FIFO must not block
+_LOOK_AGAIN_S: Final = 1.0
 _TRIES: Final = 3  # EAGAIN: something was renamed meanwhile
 
 
@@ -53,23 +59,39 @@ class DocumentRoot:
     Args:
         path: Absolute.
         follows_symlinks: Whether symbolic links may leave it.
+        clock: Seconds, monotonic.
 
     Raises:
         OSError: It is no directory.
     """
 
-    def __init__(self, path: str, *, follows_symlinks: bool) -> None:
+    def __init__(self, path: str, *, follows_symlinks: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._path: Final = os.fsencode(path)
         self._follows: Final = follows_symlinks
-        self._fd: Final = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._real: Final = os.fsencode(os.path.realpath(path))
+        self._clock: Final = clock
+        self._fd = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._real = os.path.realpath(self._path)
+        self._look_again_mono = clock() + _LOOK_AGAIN_S
 
     def close(self) -> None:
         """Close it."""
         os.close(self._fd)
 
+    def _look_again(self) -> None:
+        """Open the directory that has the root's name now; while there is none, the old one stays."""
+        self._look_again_mono = self._clock() + _LOOK_AGAIN_S
+        try:
+            fd = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return
+        self._fd, old = fd, self._fd
+        os.close(old)
+        self._real = os.path.realpath(self._path)
+
     def kind(self, path: bytes) -> Kind:
         """Return what a relative path is."""
+        if self._clock() >= self._look_again_mono:
+            self._look_again()
         fd = self._maybe_open(path, _O_PATH)
         if fd is None:
             return Kind.NOTHING
