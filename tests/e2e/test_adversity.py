@@ -139,9 +139,9 @@ def test_running_out_of_descriptors_ends_with_the_shortage(start: Callable[..., 
     assert_answers(address)
 
 
-def test_a_full_disk_refuses_large_bodies_only(
-    start: Callable[..., Behaviours], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give servers that are started from now on 1 MiB for temporary files."""
     small = tmp_path / "small"
     small.mkdir()
     command = f"mount -t tmpfs -o size=1m askr-test {shlex.quote(str(small))} && TMPDIR={shlex.quote(str(small))} exec"
@@ -152,6 +152,10 @@ def test_a_full_disk_refuses_large_bodies_only(
     script.write_text(f'#!/bin/sh\nexec unshare -m sh -c \'{command} {words} "$@"\' sh "$@"\n', encoding="utf-8")
     script.chmod(0o755)
     monkeypatch.setenv("ASKR_BIN", str(script))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_refuses_large_bodies_only(start: Callable[..., Behaviours]) -> None:
     address = start()
     address.expect_log(r"No space left", r"cannot be spooled")
     with Client(address) as client:
@@ -161,6 +165,21 @@ def test_a_full_disk_refuses_large_bodies_only(
         assert (
             client.request("POST", "/sha1.php", body=b"x" * 500_000).status == 200
         )  # what was refused left no bytes behind
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_makes_a_worker_wait_for_a_slow_reader_and_loses_nothing(start: Callable[..., Behaviours]) -> None:
+    address = start()
+    address.expect_log(r"a response cannot be kept on disk: No space left")
+    size = 24_000_000  # more than socket buffers, the front's memory, its disk and the window of an exchange hold
+    with raw(address) as slow:
+        slow.sendall(b"GET /large.php?n=%d HTTP/1.0\r\nHost: a\r\n\r\n" % size)
+        address.wait_for(lambda: "cannot be kept on disk" in address.process.log_text())
+        assert_answers(address)
+        answer = b"".join(iter(lambda: slow.recv(1 << 20), b""))
+    body = answer.partition(b"\r\n\r\n")[2]
+    assert body == b"".join(b"%015d\n" % number for number in range(size // 16))
+    assert address.process.log_text().count("cannot be kept on disk") == 1
 
 
 def test_a_stop_finishes_what_is_in_flight_and_closes_what_is_idle(

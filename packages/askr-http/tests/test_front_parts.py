@@ -30,6 +30,26 @@ def test_a_response_buffer_is_a_queue_wherever_it_keeps_the_bytes(steps: list[by
     assert taken == given_bytes
 
 
+def is_in(fd: str, folder: Path) -> bool:
+    """Whether a descriptor of this process is of a file in `folder`."""
+    try:
+        return str(Path("/proc/self/fd", fd).readlink()).startswith(str(folder))
+    except OSError:
+        return False
+
+
+def test_what_was_read_of_a_response_takes_no_room_on_disk(tmp_path: Path) -> None:
+    buffer = ResponseBuffer(0, str(tmp_path))
+    buffer.put(bytes(4 << 20))
+    (fd,) = [int(entry.name) for entry in Path("/proc/self/fd").iterdir() if is_in(entry.name, tmp_path)]
+    before = os.fstat(fd).st_blocks
+    for _ in range(3):
+        assert len(buffer.take()) == 256 * 1024
+        buffer.put(bytes(256 * 1024))
+    assert os.fstat(fd).st_blocks <= before
+    buffer.close()
+
+
 def test_a_slow_pipe_never_blocks_the_access_log_and_lines_stay_whole() -> None:
     async def scenario() -> bytes:
         reading, writing = os.pipe()

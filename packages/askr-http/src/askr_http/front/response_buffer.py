@@ -5,6 +5,7 @@ So a worker is free as soon as it has written, whatever its client's line is lik
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import tempfile
@@ -12,7 +13,11 @@ from collections import deque
 from typing import Final
 
 _PIECE_BYTES: Final = 256 * 1024
+_PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 _NO_TMPFILE: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})  # overlay, NFS
+
+_fallocate = ctypes.CDLL(None).fallocate
+_fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)  # off_t is 64 bits wide where we run
 
 
 def open_unnamed_file(directory: str | None) -> int:
@@ -84,6 +89,8 @@ class ResponseBuffer:
         if self._read_at == self._write_at:
             self._read_at = self._write_at = 0
             os.ftruncate(self._fd, 0)
+        else:  # what was read takes no room any more; a file system without holes waits for the end
+            _fallocate(self._fd, _PUNCH_HOLE, 0, self._read_at)
         return data
 
     def close(self) -> None:
