@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 WIDTH = 840
 MARGIN = 24
-LABEL_WIDTH = 250
+LABEL_WIDTH = 262
 VALUE_WIDTH = 130
 BAR_HEIGHT = 20
 BAR_STEP = 28

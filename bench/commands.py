@@ -43,13 +43,14 @@ def parser() -> argparse.ArgumentParser:
         "measurement",
         nargs="?",
         default="compare",
-        choices=[*MEASUREMENTS, "all", "build-frankenphp"],
+        choices=[*MEASUREMENTS, "all", "build-frankenphp", "chart"],
         metavar="MEASUREMENT",
         help="; ".join(
             [
                 *(f"{name}: {text}" for name, text in HELP.items()),
                 "all: each of them but soak",
                 "build-frankenphp: build that peer",
+                "chart: draw the chart again from the newest comparison",
             ]
         ),
     )
@@ -71,14 +72,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what the command line names; return the exit status: 1 when something was missing or a limit was broken."""
+    """Run what the command line names; return the exit status: 1 when something was missing or a limit was broken, 2 for a wrong name."""
     given = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)  # so that the servers which were started are stopped
     if given.measurement == "build-frankenphp":
         return _guarded(lambda: print(build()))
-    options = Options.of(given)
+    if given.measurement == "chart":
+        return _guarded(lambda: print(compare_command.redraw()))
+    try:
+        options = Options.of(given)
+    except SetupError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
     names = [name for name in MEASUREMENTS if name != "soak"] if given.measurement == "all" else [given.measurement]
-    return max(_guarded(partial(_measure, name, options, is_saved=not given.no_save)) for name in names)
+    # One after the other, whatever the earlier ones found.
+    return max([_guarded(partial(_measure, name, options, is_saved=not given.no_save)) for name in names])
 
 
 def _measure(name: str, options: Options, *, is_saved: bool) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from bench import chart, machine
 from bench.compare import SETTINGS_SHOWN, Comparison, Plan, compare
 from bench.compare_report import READING, facts_section, sections
 from bench.documents import documents
-from bench.figures import summarise
+from bench.figures import Sample, summarise
 from bench.options import Options
-from bench.paths import CHECKOUT
+from bench.paths import CHECKOUT, SetupError
 from bench.peers.registry import BASELINE, PEERS
-from bench.results import Report
+from bench.results import Report, newest
 
 CHART = CHECKOUT / "docs/images/benchmark.svg"
 CHART_DOCUMENTS = ("laravel", "hello", "json")
@@ -50,11 +49,29 @@ def measure(options: Options, folder: Path) -> Report:
     report.sections.append(facts_section(found.facts, TITLES, SETTINGS_SHOWN))
     report.notes = found.notes
     if not options.is_quick and all(name in found.samples for name in CHART_DOCUMENTS):
-        report.drawings[CHART] = draw(found, report)
+        report.drawings[CHART] = draw(found, report.machine)
     return report
 
 
-def draw(found: Comparison, report: Report) -> str:
+def redraw() -> Path:
+    """Draw the chart from the newest comparison that was kept, and return its path.
+
+    Raises SetupError when there is none.
+    """
+    kept = newest("compare")
+    if kept is None:
+        raise SetupError("no comparison was kept yet; run: make bench")
+    samples = {
+        document: {peer: [Sample(**one) for one in each] for peer, each in peers.items()}
+        for document, peers in kept["content"]["samples"].items()
+    }
+    found = Comparison(samples=samples, facts=kept["content"]["facts"])
+    CHART.parent.mkdir(parents=True, exist_ok=True)
+    CHART.write_text(draw(found, machine.Machine(**kept["machine"])))
+    return CHART
+
+
+def draw(found: Comparison, measured_on: machine.Machine) -> str:
     """Return the chart of a comparison."""
     known = documents()
     panels = [
@@ -66,7 +83,6 @@ def draw(found: Comparison, report: Report) -> str:
         )
         for name in CHART_DOCUMENTS
     ]
-    facts = dataclasses.asdict(report.machine)
     php = found.facts.get(BASELINE, {}).get("version", "")
-    note = f"PHP {php} unless the distribution's; {facts['cpus']} CPUs; commit {facts['commit'][:8]}; {facts['when']}. Figures: bench/results."
+    note = f"PHP {php} unless the distribution's; {measured_on.cpus} CPUs; commit {measured_on.commit[:8]}; {measured_on.when}. Figures: bench/results."
     return chart.draw("CPU time per request, all processes", note, panels, TITLES[BASELINE])

@@ -170,14 +170,14 @@ FPM_VENDOR = Peer(
 )
 FPM_DISTRIBUTION = Peer(
     "nginx-fpm-distribution",
-    "nginx + PHP-FPM (the distribution's PHP)",
+    "nginx + PHP-FPM (distribution's)",
     DOCUMENTS,
     lambda setting: _start("nginx-fpm-distribution", setting, FASTCGI, lambda own: _fpm(own, _distribution_fpm)),
     serves_static=False,
 )
 UWSGI_DISTRIBUTION = Peer(
     "nginx-uwsgi",
-    "nginx + uWSGI (the distribution's PHP)",
+    "nginx + uWSGI (distribution's)",
     DOCUMENTS,
     lambda setting: _start("nginx-uwsgi", setting, UWSGI, _uwsgi),
     serves_static=False,
