@@ -50,6 +50,8 @@ need_bench() {
     has nginx || exists /usr/sbin/nginx || packages+=(nginx-light)
     has wrk || packages+=(wrk)
     exists '/usr/sbin/php-fpm*' || packages+=(php-fpm)
+    has uwsgi || packages+=(uwsgi-core)
+    exists /usr/lib/uwsgi/plugins/php_plugin.so || packages+=(uwsgi-plugin-php)
 }
 
 goal=${1:?usage: need.sh dev|system|vendor|test|bench}
