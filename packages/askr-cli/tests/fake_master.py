@@ -107,6 +107,8 @@ def be_template(control_fd: int) -> NoReturn:
             signal.pause()
     control = socket.socket(fileno=control_fd)
     control.send(ANSWER.pack(Op.READY, 0, 0))
+    if plan["template"] == "lies" and generation == 1:
+        control.send(ANSWER.pack(*plan["lie"]))
     forks = 0
     while True:
         op, index = COMMAND.unpack(control.recv(64) or COMMAND.pack(Op.STOP, 0))

@@ -164,6 +164,16 @@ def test_a_worker_that_its_template_could_not_announce_does_not_stay(log: Path) 
         assert master.end() == 0
 
 
+@pytest.mark.parametrize("lie", [(99, 0, 1), (12, 0, 1), (12, 4000, 1), (13, 1, 1), (1, 0, 0)])
+def test_a_template_that_says_what_it_was_not_asked_is_replaced(log: Path, lie: tuple[int, int, int]) -> None:
+    with fake_master(log, template="lies", lie=lie, workers=1) as master:
+        master.wait_for("template", 2)
+        master.wait_for("up")
+        master.send(signal.SIGTERM)
+        assert master.end() == 0
+    assert "template 1 said what it was not asked, and is killed" in log.read_text()
+
+
 def test_a_refused_fork_is_tried_again(log: Path) -> None:
     with fake_master(log, template="refuses-once") as master:
         master.wait_for("up")

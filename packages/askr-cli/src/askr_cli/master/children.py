@@ -82,6 +82,15 @@ def exit_words(code: int) -> str:
         return f"was killed by signal {-code}"
 
 
+def is_own_child(pid: int) -> bool:
+    """Whether `pid` is a child of this process, living or not waited for."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 def become_subreaper() -> None:
     """Make orphans below this process its children: what an application leaves behind is waited for."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -42,6 +42,7 @@ class TemplateLink:
         self.child_fd = theirs.detach()
         self.is_ready = False
         self.is_closed = False  # the template's end is
+        self.is_broken = False  # it said what it was not asked
         self.asked: set[int] = set()
 
     def close_child_end(self) -> None:
@@ -83,12 +84,14 @@ class TemplateLink:
                 self.is_closed = True
                 return found
             op, index, value = ANSWER.unpack(data)
-            answer = Answer(Op(op), index, value)
-            if answer.op is Op.READY:
+            if op == Op.READY:
                 self.is_ready = True
-            else:
+            elif op in {Op.FORKED, Op.FAILED} and index in self.asked:
                 self.asked.discard(index)
-            found.append(answer)
+            else:
+                self.is_broken = True
+                return found
+            found.append(Answer(Op(op), index, value))
 
     def _send(self, op: Op, index: int) -> bool:
         try:
