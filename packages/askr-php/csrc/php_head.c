@@ -102,7 +102,7 @@ static bool header_matches(const askr_header *hd, const char *name, size_t n)
         return false;
     for (size_t i = 0; i < n; i++) {
         char c = hd->name[i] == '-' ? '_' : (char)toupper((unsigned char)hd->name[i]);
-        if (c != name[i])
+        if (c != name[i] || hd->name[i] == '_') /* X_Foo has no variable, or it could forge X-Foo (php_vars.c) */
             return false;
     }
     return true;
@@ -111,7 +111,7 @@ static bool header_matches(const askr_header *hd, const char *name, size_t n)
 askr_slice askr_head_variable(const askr_head *h, const char *name, size_t name_len)
 {
     if (name_len > 5 && memcmp(name, "HTTP_", 5) == 0)
-        for (uint32_t i = 0; i < h->headers; i++)
+        for (uint32_t i = h->headers; i-- > 0;) /* of several the last, as in $_SERVER */
             if (header_matches(&h->header[i], name + 5, name_len - 5))
                 return h->header[i].value;
     if (name_len == 12 && memcmp(name, "CONTENT_TYPE", 12) == 0)

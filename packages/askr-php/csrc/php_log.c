@@ -1,5 +1,6 @@
 #include "php_log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -46,6 +47,8 @@ static void write_all(const char *line, size_t n)
 {
     while (n) {
         ssize_t done = write(STDERR_FILENO, line, n);
+        if (done < 0 && errno == EINTR)
+            continue;
         if (done <= 0)
             return; /* nobody to tell */
         line += done;

@@ -32,6 +32,14 @@ static void log_message(const char *message, int syslog_type)
     askr_log_line(level, "php", message);
 }
 
+/*
+ * A peer that closes its socket must not kill PHP.  A handler and not SIG_IGN, which the commands that PHP starts would inherit.
+ */
+static void on_broken_pipe(int signo)
+{
+    (void)signo;
+}
+
 /* sapi_module.read_post: at most n bytes of the request body; fewer only at its end. */
 static size_t read_post(char *buffer, size_t n)
 {
@@ -142,7 +150,7 @@ int askr_sapi_startup(const char *ini)
     if (!lines)
         return ASKR_ESYS;
     snprintf(lines, n, "%s%s\n", BUILT_IN_INI, ini ? ini : "");
-    signal(SIGPIPE, SIG_IGN); /* a peer that closes its socket must not kill PHP */
+    signal(SIGPIPE, on_broken_pipe);
     zend_signal_startup();
     sapi_startup(&askr_sapi);
     askr_sapi.ini_entries = lines;
