@@ -14,6 +14,7 @@
 #include "Zend/zend_interfaces.h"
 #include "Zend/zend_smart_str.h"
 #include "ext/random/php_random.h"
+#include "ext/session/php_session.h"
 #include "ext/standard/basic_functions.h"
 #include "ext/standard/head.h"
 #include "ext/standard/info.h"
@@ -42,6 +43,17 @@
 extern zend_extension zend_extension_entry;
 #endif
 #endif
+
+/* Some distributions have the session extension in a file of its own: then &ps_globals is NULL. */
+#pragma weak ps_globals
+
+/* The functions of session_set_save_handler(), in PHP's order; a struct or an array of the same zvals, by version. */
+enum { ASKR_SESSION_FUNCTIONS = sizeof(((php_ps_globals *)0)->mod_user_names) / sizeof(zval) };
+
+static inline zval *askr_compat_session_functions(void)
+{
+    return (zval *)(void *)&PS(mod_user_names);
+}
 
 /*
  * The generators that a forked worker must not share with its siblings: mt_rand(), lcg_value() and uniqid(), and the descriptor of

@@ -30,6 +30,9 @@ typedef struct {
     bool head_is_sent; /* the response head is in the exchange */
     bool is_finished;  /* the response was handed over early: what is still written goes nowhere */
     bool is_aborted;   /* the client is gone */
+    bool is_cut;       /* some of the body is lost: the exchange must not end as if it were whole */
+    bool is_refused;   /* the head was too large: a 500 went instead of it, and the body goes nowhere */
+    bool is_ending;    /* worker mode: the handler is over, so there is nothing to unwind */
     int out_fd;        /* ASKR_ROLE_ALONE: where output goes */
     askr_head head;
 } askr_context;

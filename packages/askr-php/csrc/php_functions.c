@@ -209,6 +209,10 @@ PHP_FUNCTION(askr_handle_request)
     } while (!askr_request_begin(x));
     askr_renew_begin();
     call_handler(&fci, &fcc);
+    if (askr_ctx.role == ASKR_ROLE_STRANGER) {
+        zend_throw_unwind_exit(); /* a child that the handler forked: its script ends here */
+        RETURN_THROWS();
+    }
     askr_renew_end();
     RETURN_TRUE;
 }

@@ -9,6 +9,7 @@
  *   shutdown functions            called and freed                         an empty table; boot's own table is set aside
  *   output layer                  php_output_end_all, _deactivate          php_output_activate, output_buffering
  *   modules with request state    their RSHUTDOWN                          their RINIT (MODULES below)
+ *   what lies around elsewhere    php_leftovers.c                          php_leftovers.c
  *   superglobals                  zval_ptr_dtor of each of PG(http_globals) php_hash_environment, auto globals again
  *   SAPI: headers, body, uploads  sapi_deactivate                          sapi_activate (reads a POST body)
  *   errors, timeout, stat cache   cleared                                  timeout armed again
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #include "php_context.h"
+#include "php_leftovers.h"
 #include "php_request.h"
 #include "php_response.h"
 
@@ -55,6 +57,10 @@ static void modules_startup(void)
 
 static void superglobals_destroy(void)
 {
+    static const char *const EAGER[] = {"_GET", "_POST", "_COOKIE", "_FILES"};
+
+    for (size_t i = 0; i < sizeof EAGER / sizeof *EAGER; i++) /* now, so that no destructor runs in the next request */
+        zend_hash_str_del(&EG(symbol_table), EAGER[i], strlen(EAGER[i]));
     for (int i = 0; i < NUM_TRACK_VARS; i++) { /* [leak-renew-1] */
         zval_ptr_dtor_nogc(&PG(http_globals)[i]);
         ZVAL_UNDEF(&PG(http_globals)[i]);
@@ -62,16 +68,21 @@ static void superglobals_destroy(void)
 }
 
 /*
- * $_SERVER, $_ENV and $_REQUEST are filled when code that names them is compiled, and the application was compiled long ago: those that exist are filled
- * now, the others when they are first named.
+ * $_SERVER, $_ENV and $_REQUEST are filled when code that names them is compiled, and the application was compiled long ago: those that were filled before (and are not
+ * armed any more) are filled now, the others when they are first named.
  */
 static void superglobals_create(void)
 {
     static const char *const LAZY[] = {"_SERVER", "_ENV", "_REQUEST"};
+    bool was_filled[sizeof LAZY / sizeof *LAZY];
 
+    for (size_t i = 0; i < sizeof LAZY / sizeof *LAZY; i++) {
+        const zend_auto_global *global = zend_hash_str_find_ptr(CG(auto_globals), LAZY[i], strlen(LAZY[i]));
+        was_filled[i] = global && !global->armed;
+    }
     php_hash_environment();
     for (size_t i = 0; i < sizeof LAZY / sizeof *LAZY; i++)
-        if (zend_hash_str_exists(&EG(symbol_table), LAZY[i], strlen(LAZY[i])))
+        if (was_filled[i])
             zend_is_auto_global_str(LAZY[i], strlen(LAZY[i]));
 }
 
@@ -108,6 +119,7 @@ void askr_renew_leave_boot(void)
     is_boot_over = true;
     boot_shutdown_functions = BG(user_shutdown_function_names);
     BG(user_shutdown_function_names) = NULL;
+    askr_leftovers_keep();
     SG(headers_sent) = 1;
     php_output_discard_all();
     php_output_deactivate();
@@ -115,7 +127,8 @@ void askr_renew_leave_boot(void)
     sapi_deactivate();
 }
 
-void askr_renew_begin(void)
+/* What php_request_startup() does for a request, in its order. */
+static void begin(void)
 {
     superglobals_destroy();
     php_output_activate();
@@ -138,27 +151,64 @@ void askr_renew_begin(void)
         php_output_set_implicit_flush(1);
     }
     superglobals_create();
+    askr_leftovers_renew();
     modules_startup();
+}
+
+/*
+ * While PHP reads the request no error handler of the application is asked, as per request, where there is none yet: a body over post_max_size is a warning in the
+ * log and an empty $_POST, not an exception that nobody can catch.
+ */
+void askr_renew_begin(void)
+{
+    zval handler;
+
+    ZVAL_COPY_VALUE(&handler, &EG(user_error_handler));
+    ZVAL_UNDEF(&EG(user_error_handler));
+    PG(during_request_startup) = 1;
+    begin();
+    PG(during_request_startup) = 0;
+    ZVAL_COPY_VALUE(&EG(user_error_handler), &handler);
     if (EG(timeout_seconds))
         zend_set_timeout(EG(timeout_seconds), 0);
 }
 
-void askr_renew_end(void)
+static void shutdown_functions(void)
 {
-    if (EG(timeout_seconds))
-        zend_unset_timeout();
     php_call_shutdown_functions();
     php_free_shutdown_functions();
-    if (!askr_ctx.is_finished)
+    askr_request_settle("a shutdown function");
+}
+
+/* Each part is settled for itself, so that what one of them throws does not keep the others from running. */
+void askr_renew_end(void)
+{
+    askr_ctx.is_ending = true;
+    shutdown_functions();
+    if (!askr_ctx.is_finished) {
         php_output_end_all();
+        askr_request_settle("an output callback");
+    }
     modules_shutdown(); /* the session is written before the client has its answer */
+    askr_request_settle("a session handler");
     askr_response_complete(false);
-    askr_deferred_run();
+    askr_request_settle("a header callback");
+    if (askr_deferred_count()) {
+        askr_deferred_run();
+        shutdown_functions(); /* of deferred work, and so is an open session */
+        modules_shutdown();
+        askr_request_settle("a session handler");
+    }
+    if (EG(timeout_seconds))
+        zend_unset_timeout();
     php_output_discard_all();
+    askr_request_settle("an output callback");
+    superglobals_destroy();
+    askr_request_settle("a destructor");
     php_output_deactivate();
     body_close();
     sapi_deactivate();
-    superglobals_destroy();
+    askr_leftovers_clear();
     php_clear_stat_cache(0, NULL, 0);
     askr_compat_clear_last_error();
     zend_memory_reset_peak_usage();
@@ -184,5 +234,8 @@ void askr_renew_leave(void)
     askr_request_end();
     sapi_activate();
     php_output_activate();
+    superglobals_destroy();
+    superglobals_create();
+    askr_leftovers_renew();
     modules_startup();
 }

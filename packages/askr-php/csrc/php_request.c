@@ -39,6 +39,7 @@ bool askr_request_begin(askr_xid x)
 {
     askr_ctx.xid = x;
     askr_ctx.head_is_sent = askr_ctx.is_finished = askr_ctx.is_aborted = false;
+    askr_ctx.is_cut = askr_ctx.is_refused = askr_ctx.is_ending = false;
     askr_ctx.served++;
     int rc = askr_head_load(&askr_ctx.head, askr_ctx.pool, x);
     if (rc == ASKR_OK) {
@@ -72,6 +73,8 @@ void askr_request_end(void)
     SG(request_info).request_uri = NULL;
     SG(request_info).path_translated = NULL;
     SG(request_info).content_type = NULL;
+    SG(request_info).content_type_dup = NULL; /* freed by sapi_deactivate, which leaves the pointer */
+    SG(request_info).cookie_data = NULL;
     SG(request_info).content_length = 0;
 }
 
@@ -90,24 +93,38 @@ static bool may_run(const char *script)
     return false;
 }
 
+enum { DEFERRED_MAX = 256 }; /* the contract's bound, per request */
+static zval deferred[DEFERRED_MAX];
+static uint32_t deferred_count;
+
+static void session_write(void)
+{
+    zval name, result;
+
+    ZVAL_STRING(&name, "session_write_close");
+    if (zend_hash_exists(EG(function_table), Z_STR(name)) &&
+        call_user_function(NULL, NULL, &name, &result, 0, NULL) == SUCCESS)
+        zval_ptr_dtor(&result);
+    zval_ptr_dtor(&name);
+}
+
 /*
  * What is deferred runs when the client has its answer, and so does the rest of the shutdown; the response is complete before that, with what shutdown
- * functions and the session add to it.
+ * functions (which may defer, too) and the session add to it.
  */
 static void complete_then_run_deferred(void)
 {
-    if (!askr_deferred_count())
+    php_call_shutdown_functions();
+    php_free_shutdown_functions();
+    if (!deferred_count || askr_ctx.role == ASKR_ROLE_STRANGER)
         return;
     zend_try
     {
-        php_call_shutdown_functions();
-        php_free_shutdown_functions();
-        zval name, result;
-        ZVAL_STRING(&name, "session_write_close");
-        if (zend_hash_exists(EG(function_table), Z_STR(name)) &&
-            call_user_function(NULL, NULL, &name, &result, 0, NULL) == SUCCESS)
-            zval_ptr_dtor(&result);
-        zval_ptr_dtor(&name);
+        session_write();
+    }
+    zend_end_try();
+    zend_try
+    {
         askr_response_complete(false);
     }
     zend_end_try();
@@ -129,8 +146,10 @@ bool askr_request_serve(askr_xid x)
         askr_request_run_script(SG(request_info).path_translated);
     complete_then_run_deferred();
     php_request_shutdown(NULL); /* shutdown functions, destructors, output, session: in PHP's order */
+    if (askr_ctx.role == ASKR_ROLE_STRANGER)
+        _exit(EG(exit_status));
     if (askr_has_client())
-        askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, !askr_ctx.head_is_sent);
+        askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, !askr_response_is_whole());
     askr_request_end();
     return true;
 }
@@ -150,15 +169,37 @@ int askr_request_run_script(const char *script)
     return EG(exit_status);
 }
 
+/* ---- what a request leaves unfinished ---- */
+
+/*
+ * Ends what the application threw where no code of its own can catch it.  As under PHP-FPM, an exception makes the answer a 500 while that is possible, and exit() is
+ * nothing to speak of.  PHP swallows a fatal error in some places (shutdown functions, session handlers), having cut the frames and left the heap as it was.
+ */
+void askr_request_settle(const char *where)
+{
+    zend_object *exception = EG(exception);
+
+    if (CG(unclean_shutdown) && askr_ctx.is_ending)
+        zend_bailout();
+    if (!exception)
+        return;
+    if (!zend_is_unwind_exit(exception) && !zend_is_graceful_exit(exception)) {
+        zval rv, *message = zend_read_property_ex(zend_get_exception_base(exception), exception,
+                                                  ZSTR_KNOWN(ZEND_STR_MESSAGE), 1, &rv);
+        askr_logf(ASKR_LOG_WARN, "askr-worker: uncaught %s in %s: %s", ZSTR_VAL(exception->ce->name), where,
+                  Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "");
+        if (!SG(headers_sent) && SG(sapi_headers).http_response_code == 200)
+            SG(sapi_headers).http_response_code = 500;
+    }
+    zend_clear_exception();
+}
+
 /* ---- deferred work ---- */
 
-enum { DEFERRED_MAX = 256 }; /* the contract's bound, per request */
-static zval deferred[DEFERRED_MAX];
-static uint32_t deferred_count;
-
+/* Refused at the very end of PHP's request: what destructors defer then would be freed before it could run. */
 bool askr_deferred_add(zval *callback)
 {
-    if (deferred_count == DEFERRED_MAX)
+    if (deferred_count == DEFERRED_MAX || (EG(flags) & EG_FLAGS_IN_SHUTDOWN))
         return false;
     ZVAL_COPY(&deferred[deferred_count], callback);
     deferred_count++;
@@ -170,39 +211,31 @@ uint32_t askr_deferred_count(void)
     return deferred_count;
 }
 
-static void askr_deferred_drop(void)
+static void run_deferred(zval *slot)
 {
-    while (deferred_count)
-        zval_ptr_dtor(&deferred[--deferred_count]);
-}
+    zval callback, result;
 
-static void run_deferred(zval *callback)
-{
-    zval result;
-
+    ZVAL_COPY_VALUE(&callback, slot);
     ZVAL_UNDEF(&result);
-    if (call_user_function(NULL, NULL, callback, &result, 0, NULL) == SUCCESS)
+    if (call_user_function(NULL, NULL, &callback, &result, 0, NULL) == SUCCESS)
         zval_ptr_dtor(&result);
-    if (!EG(exception))
-        return;
-    if (!zend_is_unwind_exit(EG(exception)))
-        askr_logf(ASKR_LOG_WARN, "askr-worker: uncaught %s in deferred work", ZSTR_VAL(EG(exception)->ce->name));
-    zend_clear_exception();
+    zval_ptr_dtor(&callback);
+    askr_request_settle("deferred work");
 }
 
 /*
  * Per request there is no frame to catch an exception in: PHP logs it and bails out, and the next callback runs all the same.  In worker mode a fatal error
  * passes on, as it does in a handler.
  */
-static void run_deferred_guarded(zval *callback)
+static void run_deferred_guarded(zval *slot)
 {
     if (EG(current_execute_data)) {
-        run_deferred(callback);
+        run_deferred(slot);
         return;
     }
     zend_try
     {
-        run_deferred(callback);
+        run_deferred(slot);
     }
     zend_end_try();
 }
@@ -212,5 +245,5 @@ void askr_deferred_run(void)
 {
     for (uint32_t i = 0; i < deferred_count; i++)
         run_deferred_guarded(&deferred[i]);
-    askr_deferred_drop();
+    deferred_count = 0;
 }

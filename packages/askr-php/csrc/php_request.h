@@ -35,9 +35,12 @@ void askr_renew_restore_boot(void);
 /* The same, and request state for the rest of the script: when the loop is over. */
 void askr_renew_leave(void);
 
+/* Logs and forgets the exception that `where` threw; in worker mode passes a fatal error on that PHP swallowed there. */
+void askr_request_settle(const char *where);
+
 /* Runs what askr_defer() was given; errors are logged and swallowed. */
 void askr_deferred_run(void);
-bool askr_deferred_add(zval *callback);
+bool askr_deferred_add(zval *callback); /* false: full, or too late */
 uint32_t askr_deferred_count(void);
 
 #endif

@@ -17,7 +17,7 @@ static void client_is_gone(void)
     askr_ctx.is_aborted = true;
     PG(connection_status) = PHP_CONNECTION_ABORTED;
     php_output_set_status(PHP_OUTPUT_DISABLED);
-    if (!PG(ignore_user_abort) && EG(current_execute_data) && !EG(exception))
+    if (!PG(ignore_user_abort) && !askr_ctx.is_ending && EG(current_execute_data) && !EG(exception))
         zend_throw_unwind_exit();
 }
 
@@ -27,13 +27,14 @@ size_t askr_response_ub_write(const char *str, size_t n)
         ssize_t done = write(askr_ctx.out_fd, str, n);
         return done < 0 ? 0 : (size_t)done;
     }
-    if (!askr_has_client())
+    if (!askr_has_client() || askr_ctx.is_refused)
         return n; /* boot output, output after the end, a stranger's output */
     if (askr_ctx.is_aborted)
         return 0;
     int rc = askr_response_write(askr_ctx.pool, askr_ctx.xid, (const uint8_t *)str, n);
     if (rc == ASKR_OK)
         return n;
+    askr_ctx.is_cut = true;
     if (rc == ASKR_EFULL)
         askr_logf(ASKR_LOG_WARN, "worker %u: no response memory came free within its bound; this response is cut",
                   askr_ctx.index);
@@ -159,6 +160,13 @@ int askr_response_send_headers(sapi_headers_struct *headers)
     }
     askr_ctx.head_is_sent = true;
     int rc = w.at > UINT32_MAX ? ASKR_E2BIG : askr_response_head(askr_ctx.pool, askr_ctx.xid, w.buf, (uint32_t)w.at);
+    if (rc == ASKR_E2BIG) {
+        askr_logf(ASKR_LOG_WARN, "worker %u: a response head of %zu bytes is too large; answering 500", askr_ctx.index,
+                  w.at);
+        askr_ctx.is_refused = true;
+        put_status(&w, 500, "", 0);
+        rc = askr_response_head(askr_ctx.pool, askr_ctx.xid, w.buf, (uint32_t)w.at);
+    }
     if (rc == ASKR_ECANCELED)
         client_is_gone();
     else if (rc != ASKR_OK)
@@ -177,6 +185,11 @@ bool askr_response_take_back(void)
     return true;
 }
 
+bool askr_response_is_whole(void)
+{
+    return askr_ctx.head_is_sent && !askr_ctx.is_cut;
+}
+
 bool askr_response_complete(bool is_failed)
 {
     if (!askr_has_client())
@@ -186,6 +199,6 @@ bool askr_response_complete(bool is_failed)
         php_header(); /* sends the head when nothing was written */
     }
     askr_ctx.is_finished = true;
-    askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, is_failed || !askr_ctx.head_is_sent);
+    askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, is_failed || !askr_response_is_whole());
     return true;
 }

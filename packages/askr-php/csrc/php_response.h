@@ -19,6 +19,9 @@ void askr_response_flush_now(void *server_context);
  */
 bool askr_response_take_back(void);
 
+/* Whether the exchange may end as DONE: it has a head, and nothing behind it was lost. */
+bool askr_response_is_whole(void);
+
 /*
  * Ends PHP's output buffers, sends the head if that has not happened, and hands the exchange back.  What PHP writes after this goes nowhere.
  * Returns false when there was nothing to finish.

@@ -22,6 +22,7 @@
 #include "php_fork.h"
 #include "php_log.h"
 #include "php_request.h"
+#include "php_response.h"
 #include "php_sapi.h"
 
 static bool is_ready_told;   /* READY went to the master */
@@ -33,12 +34,13 @@ static volatile sig_atomic_t is_term_pending;
 static void on_term(int signo)
 {
     (void)signo;
-    is_term_pending = 1;
+    if (askr_ctx.role == ASKR_ROLE_WORKER)
+        is_term_pending = 1;
 }
 
-static void set_signals(void (*term)(int))
+static void set_signals(void)
 {
-    struct sigaction sa = {.sa_handler = term};
+    struct sigaction sa = {.sa_handler = on_term};
     sigset_t none;
 
     sigemptyset(&sa.sa_mask);
@@ -52,11 +54,14 @@ static void set_signals(void (*term)(int))
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* A child that the application forks (pcntl_fork) has the worker's memory, but the exchange and the record are the worker's. */
+/*
+ * A child that the application forks (pcntl_fork) has the worker's or template's memory, but exchange, record and control socket are not its own: it ends where a
+ * request or the worker script would.
+ */
 static void on_stranger(void)
 {
-    if (askr_ctx.role == ASKR_ROLE_WORKER)
-        askr_ctx.role = ASKR_ROLE_STRANGER;
+    askr_ctx.role = ASKR_ROLE_STRANGER;
+    signal(SIGTERM, SIG_DFL);
 }
 
 /* ---- the control socket ---- */
@@ -86,7 +91,7 @@ static void become_worker(uint32_t index)
     if (askr_fork_die_with(config->master_pid) != 0)
         _exit(ASKR_EXIT_OK);
     prctl(PR_SET_NAME, "askr-worker");
-    set_signals(on_term);
+    set_signals(); /* the application may have set its own while it booted */
     askr_compat_reseed();
     askr_worker_assign(askr_ctx.pool, index, (uint32_t)getpid());
 }
@@ -149,6 +154,10 @@ static int end_script(void)
     bool is_inside = askr_ctx.xid != 0;
     int code = ASKR_EXIT_OK;
 
+    if (askr_ctx.role == ASKR_ROLE_STRANGER) {
+        php_request_shutdown(NULL);
+        _exit(EG(exit_status));
+    }
     if (is_inside) {
         askr_logf(
             ASKR_LOG_ERROR,
@@ -159,7 +168,7 @@ static int end_script(void)
     }
     php_request_shutdown(NULL);
     if (askr_has_client())
-        askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, !askr_ctx.head_is_sent);
+        askr_worker_finish(askr_ctx.pool, askr_ctx.index, askr_ctx.xid, !askr_response_is_whole());
     return code;
 }
 
@@ -236,7 +245,7 @@ int askr_template_run(const askr_php_config *config)
     askr_ctx.config = config;
     askr_ctx.role = ASKR_ROLE_TEMPLATE;
     prctl(PR_SET_NAME, "askr-template");
-    set_signals(SIG_IGN); /* the master stops its template through the control socket */
+    set_signals(); /* before PHP starts: with zend_signal every request puts back what it found then */
     pthread_atfork(NULL, NULL, on_stranger);
     int rc = bind_pool(config);
     if (rc != ASKR_OK) {
