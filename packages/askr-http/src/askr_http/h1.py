@@ -35,6 +35,7 @@ _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 _REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/([0-9])\.([0-9])")
 _MOST_EMPTY_LINES: Final = 4  # before a request line; RFC 9112 section 2.2 asks for one
 _MOST_OF_CHUNKS: Final = 64 * 1024  # bytes of small chunks that are given out together
+_MOST_CHUNKS: Final = 2048  # and how many they may be: some milliseconds of work
 _LINE_BESIDE_TARGET: Final = 64  # the longest method and version beside the target
 
 
@@ -156,7 +157,7 @@ class RequestReader:
         """Return the data of the chunks that have come, several as one: a body in tiny chunks must not cost an event for each."""
         parts: list[bytes] = []
         size = 0
-        while size < _MOST_OF_CHUNKS:
+        while size < _MOST_OF_CHUNKS and len(parts) < _MOST_CHUNKS:
             try:
                 if self._fault is not None:
                     raise self._fault

@@ -105,6 +105,8 @@ class H1Exchange(Exchange):
                 self._body_bytes += len(event.data)
                 if self._body_bytes > limit:
                     raise RequestRefused(ServerAnswer.BODY_TOO_LARGE)
+                if self.head.content_length is None:
+                    await asyncio.sleep(0)  # a body in tiny chunks is work: other connections have their turn
                 return event.data
             if event is None:
                 await self._wait_for_body()
