@@ -6,7 +6,9 @@
 
 static zend_long boot_timeout_s;
 static bool has_boot_ticks;
+static const zend_ini_entry *save_handler; /* NULL: no session extension */
 static zend_string *boot_save_handler;
+static zend_function *libxml_clear_errors;
 static zval boot_session_functions[ASKR_SESSION_FUNCTIONS];
 
 static void ini_set(const char *key, zend_string *value)
@@ -19,30 +21,21 @@ static void ini_set(const char *key, zend_string *value)
 
 /* ---- ext/session: which save handler, and the functions of session_set_save_handler() ---- */
 
-static zend_string *save_handler(void)
-{
-    zend_string *name = zend_string_init(ZEND_STRL("session.save_handler"), 0), *value = zend_ini_get_value(name);
-
-    zend_string_release(name);
-    return value;
-}
-
 static void session_keep(void)
 {
-    zend_string *now = &ps_globals ? save_handler() : NULL;
-
-    if (!now)
+    save_handler = &ps_globals ? zend_hash_str_find_ptr(EG(ini_directives), ZEND_STRL("session.save_handler")) : NULL;
+    if (!save_handler)
         return;
-    boot_save_handler = zend_string_copy(now);
+    boot_save_handler = zend_string_copy(save_handler->value);
     for (int i = 0; i < ASKR_SESSION_FUNCTIONS; i++)
         ZVAL_COPY(&boot_session_functions[i], &askr_compat_session_functions()[i]);
 }
 
 static void session_renew(void)
 {
-    if (!boot_save_handler)
+    if (!save_handler)
         return;
-    if (!zend_string_equals(save_handler(), boot_save_handler)) {
+    if (!zend_string_equals(save_handler->value, boot_save_handler)) {
         PS(set_handler) = 1; /* or "user" is refused */
         ini_set("session.save_handler", boot_save_handler);
         PS(set_handler) = 0;
@@ -96,16 +89,6 @@ static void strtok_clear(void)
     BG(strtok_len) = 0;
 }
 
-/* ---- ext/libxml: errors that libxml_use_internal_errors() collects until somebody clears them ---- */
-
-static void libxml_clear(void)
-{
-    zend_function *clear = zend_hash_str_find_ptr(EG(function_table), ZEND_STRL("libxml_clear_errors"));
-
-    if (clear)
-        zend_call_known_function(clear, NULL, NULL, NULL, 0, NULL, NULL);
-}
-
 /* ---- all of them ---- */
 
 void askr_leftovers_keep(void)
@@ -113,6 +96,7 @@ void askr_leftovers_keep(void)
     boot_timeout_s = EG(timeout_seconds);
     has_boot_ticks = BG(user_tick_functions) != NULL;
     session_keep();
+    libxml_clear_errors = zend_hash_str_find_ptr(EG(function_table), ZEND_STRL("libxml_clear_errors"));
 }
 
 void askr_leftovers_renew(void)
@@ -128,5 +112,6 @@ void askr_leftovers_clear(void)
     rewriter_clear(&BG(url_adapt_output_ex));
     ticks_clear();
     strtok_clear();
-    libxml_clear();
+    if (libxml_clear_errors) /* what libxml_use_internal_errors() has collected */
+        zend_call_known_function(libxml_clear_errors, NULL, NULL, NULL, 0, NULL, NULL);
 }
