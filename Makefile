@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # the steps share two caches and one terminal; the compilers run in parallel by themselves
 MAKEFLAGS += --no-print-directory --no-builtin-rules
+.SILENT: # no word from make where nothing is to be done
 
 APP ?= examples/hello
 LISTEN ?= 127.0.0.1:8000
@@ -28,7 +29,8 @@ SHM_SOURCES := $(wildcard packages/askr-shm/csrc/*.[ch] packages/askr-shm/build_
 PHP_SOURCES := $(SHM_SOURCES) $(wildcard packages/askr-php/csrc/*.[ch] packages/askr-php/build_kernel.py)
 
 .PHONY: help serve dev php test check lint fmt asan tsan bench soak docs constraints clean
-.PHONY: kernel-shm kernel-system kernel-vendor need-dev need-system need-vendor need-test need-bench FORCE
+.PHONY: kernel-shm kernel-system kernel-vendor kernel-any
+.PHONY: need-dev need-system need-vendor need-any need-test need-bench FORCE
 
 help: ## list these targets
 	@echo 'Usage: make TARGET [NAME=value ...]'
@@ -47,7 +49,7 @@ php: need-vendor ## build PHP from source (PHP_BRANCH=8.4 PHP_PROFILE=full PHP_T
 test: need-test ## everything: static checks, C tests with sanitizers, all tests with both PHPs, real applications
 	@bash scripts/test.sh
 
-check: lint ## the quick half of test: static checks and unit tests
+check: need-any lint ## the quick half of test: static checks and unit tests
 	@$(MAKE) kernel-any
 	@$(PYTHON_VENV) -m pytest -q $(wildcard packages/*/tests) $(ARGS)
 
@@ -74,8 +76,8 @@ soak: need-bench ## 100,000 requests in both modes: memory and the books stay fl
 	@$(MAKE) kernel-vendor
 	@$(PYTHON_VENV) -m bench soak $(ARGS)
 
-docs: need-dev ## write the reference pages from their tables, and check every document
-	@$(MAKE) kernel-shm
+docs: need-any ## write the reference pages from their tables, and check every document
+	@$(MAKE) kernel-any
 	@$(PYTHON_VENV) -m askr_cli.reference
 	@$(PYTHON_VENV) -m pytest -q tests/tooling/test_documents.py
 
@@ -88,15 +90,14 @@ clean: ## remove what make made in this checkout (caches in ~/.cache/askr stay)
 	find packages -name '_kernel*' \( -name '*.so' -o -name '*.c' -o -name '*.o' \) -path '*/src/*' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-need-dev need-system need-vendor need-test need-bench: need-%:
+need-dev need-system need-vendor need-any need-test need-bench: need-%:
 	@bash scripts/need.sh $*
 
 kernel-shm: $(STAMPS)/kernel-shm
 kernel-system: $(STAMPS)/kernel-system
 kernel-vendor: $(STAMPS)/kernel-vendor
-.PHONY: kernel-any
-kernel-any:
-	@if $(BUILD_PHP) prefix >/dev/null 2>&1; then $(MAKE) kernel-vendor; else $(MAKE) need-system && $(MAKE) kernel-system; fi
+kernel-any: $(STAMPS)/venv
+	@if $(BUILD_PHP) prefix >/dev/null 2>&1; then $(MAKE) kernel-vendor; else $(MAKE) kernel-system; fi
 
 $(STAMPS)/venv: constraints.txt scripts/venv.sh $(wildcard packages/*/pyproject.toml)
 	@bash scripts/venv.sh

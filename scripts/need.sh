@@ -1,7 +1,9 @@
 #!/bin/bash
 # need.sh - see to it that the machine has what a goal needs, in one installation.
 #
-#   need.sh dev|system|vendor|test|bench
+#   need.sh dev|system|vendor|any|test|bench
+#
+# "any" is what `make check` runs with: PHP from source if it is built already, else the distribution's.
 #
 # What can be found (a compiler, a libphp, a Python) counts, wherever it came from; packages are
 # installed for the rest only. See apt-install.sh for what happens where that is not allowed.
@@ -38,6 +40,7 @@ need_vendor() {
     packages+=($list)
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || packages+=(debian-archive-keyring)
 }
+need_any() { if askr_has_built_php; then need_vendor; else need_system; fi; }
 need_test() {
     need_system
     need_vendor
@@ -54,11 +57,12 @@ need_bench() {
     exists /usr/lib/uwsgi/plugins/php_plugin.so || packages+=(uwsgi-plugin-php)
 }
 
-goal=${1:?usage: need.sh dev|system|vendor|test|bench}
+goal=${1:?usage: need.sh dev|system|vendor|any|test|bench}
 declare -A reasons=(
     [dev]="to build Askr"
     [system]="to build Askr with the distribution's PHP"
     [vendor]="to build Askr with PHP from source"
+    [any]="to build Askr and check it"
     [test]="to run the tests"
     [bench]="to run the benchmarks"
 )

@@ -7,6 +7,7 @@
 # Without PHP the build from source is used if there is one already, else the distribution's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/lib/python.sh
 
 app=${APP:?}
 [ -d "$app" ] || { echo "askr: APP=$app is not a directory" >&2; exit 1; }
@@ -17,7 +18,7 @@ root=$app
 php=${PHP:-}
 if [ -z "$php" ]; then
     php=system
-    if [ -x .venv/bin/python ] && .venv/bin/python vendor/php-src/build.py prefix >/dev/null 2>&1; then php=vendor; fi
+    ! askr_has_built_php || php=vendor
 fi
 case $php in
 system | vendor) ;;

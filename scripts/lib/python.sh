@@ -20,3 +20,10 @@ PYTHON
     done
     return 1
 }
+
+# Is PHP from source built already? This needs no environment yet: a new checkout shares the builds of older ones.
+askr_has_built_php() {
+    local python build
+    build=$(dirname "${BASH_SOURCE[0]}")/../../vendor/php-src/build.py
+    python=$(askr_find_python) && "$python" "$build" prefix >/dev/null 2>&1
+}
