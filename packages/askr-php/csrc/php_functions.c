@@ -144,7 +144,7 @@ static void call_handler(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
     zend_call_function(fci, fcc);
     zval_ptr_dtor(&result);
     zval_ptr_dtor(&request);
-    if (!EG(exception))
+    if (!EG(exception) || askr_ctx.role == ASKR_ROLE_STRANGER)
         return;
     if (zend_is_unwind_exit(EG(exception))) {
         zend_clear_exception();
@@ -210,7 +210,8 @@ PHP_FUNCTION(askr_handle_request)
     askr_renew_begin();
     call_handler(&fci, &fcc);
     if (askr_ctx.role == ASKR_ROLE_STRANGER) {
-        zend_throw_unwind_exit(); /* a child that the handler forked: its script ends here */
+        if (!EG(exception))
+            zend_throw_unwind_exit(); /* a child that the handler forked: its script ends here */
         RETURN_THROWS();
     }
     askr_renew_end();

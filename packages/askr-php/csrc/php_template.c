@@ -56,11 +56,12 @@ static void set_signals(void)
 
 /*
  * A child that the application forks (pcntl_fork) has the worker's or template's memory, but exchange, record and control socket are not its own: it ends where a
- * request or the worker script would.
+ * request or the worker script would, and leaves the request's uploads to the worker.
  */
 static void on_stranger(void)
 {
     askr_ctx.role = ASKR_ROLE_STRANGER;
+    SG(rfc1867_uploaded_files) = NULL;
     signal(SIGTERM, SIG_DFL);
 }
 

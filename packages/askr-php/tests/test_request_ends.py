@@ -13,7 +13,6 @@ from template_harness import Served, serving
 from askr_php.kernel import KernelName
 
 DISPATCH = "askr_cow_ready(); while (askr_handle_request(function () { include $_SERVER['SCRIPT_FILENAME']; })) {}"
-POST_FORM = [(b"Content-Type", b"application/x-www-form-urlencoded")]
 
 
 def write(root: Path, name: str, code: str) -> None:
@@ -170,19 +169,33 @@ def test_a_head_that_is_too_large_is_a_500(served: Served, tmp_path: Path) -> No
     assert is_same_worker(served)
 
 
-def test_a_forked_child_serves_nobody(served: Served, tmp_path: Path, php: KernelName) -> None:
+def test_a_forked_child_serves_nobody(served: Served, tmp_path: Path) -> None:
     write(tmp_path, "has.php", "echo (int) function_exists('pcntl_fork');")
     if served.get("has.php").body != b"1":
         pytest.skip("this PHP has no pcntl: nothing in it forks a PHP process")
     write(
         tmp_path,
         "a.php",
-        "$pid = pcntl_fork(); if (!$pid) { if ($_GET['how'] === 'exit') exit(7); return; } "
+        "$pid = pcntl_fork(); if (!$pid) { if ($_GET['how'] === 'exit') exit(7); "
+        "if ($_GET['how'] === 'throw') throw new Exception('thrown in a child'); return; } "
         "pcntl_waitpid($pid, $s); echo pcntl_wifexited($s), pcntl_wexitstatus($s);",
     )
     assert served.get("a.php", "how=exit").body == b"17"
     assert served.get("a.php", "how=return").body == b"10"
+    assert served.get("a.php", "how=throw").body == b"1255"
     assert is_same_worker(served)
+
+
+def test_a_forked_child_takes_no_upload_with_it(served: Served, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.php",
+        "if (!function_exists('pcntl_fork')) exit('there'); if (!($pid = pcntl_fork())) exit(0); pcntl_waitpid($pid, $s); "
+        "echo is_uploaded_file($_FILES['f']['tmp_name']) && is_file($_FILES['f']['tmp_name']) ? 'there' : 'gone';",
+    )
+    part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\ncontent\r\n--b--\r\n'
+    multipart = [(b"Content-Type", b"multipart/form-data; boundary=b")]
+    assert served.get("a.php", method="POST", body=part, headers=multipart).body == b"there"
 
 
 def test_a_worker_leaves_on_sigterm_when_its_request_is_done(served: Served, tmp_path: Path) -> None:
