@@ -81,6 +81,7 @@ def test_a_response_without_a_body(status: int, method: bytes, length: int | Non
 def test_reason_phrases() -> None:
     assert start(200)[1].startswith(b"HTTP/1.1 200 OK\r\n")
     assert start(413)[1].startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert start(416)[1].startswith(b"HTTP/1.1 416 Range Not Satisfiable\r\n")
     assert start(299)[1].startswith(b"HTTP/1.1 299 \r\n")
     assert start(404, reason=b"Nothing h\xe9re")[1].startswith(b"HTTP/1.1 404 Nothing h\xe9re\r\n")
 
