@@ -32,8 +32,10 @@ def place(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def tree(place: Path) -> Iterator[DocumentRoot]:
+@pytest.fixture(params=[True, False], ids=["openat2", "without openat2"])
+def tree(place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[DocumentRoot]:
+    if not request.param:
+        monkeypatch.setattr("askr_http.front.tree._SYS_OPENAT2", 99999)  # no such call: ENOSYS
     root = DocumentRoot(str(place), follows_symlinks=False)
     yield root
     root.close()

@@ -2,7 +2,8 @@
 
 openat2(2) with RESOLVE_BENEATH resolves the path inside the kernel: `..`, absolute links and links that leave the root fail there, and no
 link that is exchanged at the same moment opens a way out. A link whose text is absolute although it stays inside the root fails
-too, so it is resolved by hand, and the result opened again without any link.
+too, so it is resolved by hand, and the result opened again without any link. Where there is no openat2 (gVisor, seccomp profiles of its
+time), a file is opened as usual and given up when the kernel says that its name lies elsewhere.
 
 PHP looks paths up by their names, so when another directory takes the root's name (a deployment by rename), files have to come from that
 one, too: the root is looked up again at most once a second.
@@ -17,6 +18,7 @@ import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from askr_http.routing import Kind
@@ -72,6 +74,7 @@ class DocumentRoot:
         self._fd = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._real = os.path.realpath(self._path)
         self._look_again_mono = clock() + _LOOK_AGAIN_S
+        self._has_openat2 = self._tries_openat2()
 
     def close(self) -> None:
         """Close it."""
@@ -123,6 +126,8 @@ class DocumentRoot:
         try:
             if self._follows:
                 return os.open(path or b".", flags, dir_fd=self._fd)
+            if not self._has_openat2:
+                return self._maybe_open_and_look(path, flags)
             fd = self._openat2(path or b".", flags, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
             return fd if fd is not None else self._maybe_open_resolved(path, flags)
         except OSError as error:
@@ -135,6 +140,24 @@ class DocumentRoot:
         if not real.startswith(self._real + b"/"):
             return None
         return self._openat2(real[len(self._real) + 1 :], flags, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+
+    def _tries_openat2(self) -> bool:
+        """Return whether the kernel has it and lets us use it."""
+        try:
+            fd = self._openat2(b".", _O_PATH, _RESOLVE_BENEATH)
+        except OSError as error:
+            return error.errno not in {errno.ENOSYS, errno.EPERM}
+        if fd is not None:
+            os.close(fd)
+        return True
+
+    def _maybe_open_and_look(self, path: bytes, flags: int) -> int | None:
+        fd = os.open(path or b".", flags, dir_fd=self._fd)
+        name = os.fsencode(Path("/proc/self/fd", str(fd)).readlink())
+        if name == self._real or name.startswith(self._real.rstrip(b"/") + b"/"):
+            return fd
+        os.close(fd)
+        return None
 
     def _openat2(self, path: bytes, flags: int, resolve: int) -> int | None:
         """Return a descriptor; None when the path leaves the root (EXDEV)."""
