@@ -86,6 +86,18 @@ def test_the_access_log_appends(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
 
 
+def test_a_full_disk_costs_lines_of_the_access_log_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        log = AccessLog("/dev/full")
+        for _ in range(3):
+            log.add(b"lost\n")
+            log.flush()
+        log.close()
+
+    asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records] == ["access log: No space left on device; lines are lost"]
+
+
 def test_a_named_pipe_that_nobody_reads_does_not_stop_the_process(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     with pytest.raises(OSError, match="No such device"):
