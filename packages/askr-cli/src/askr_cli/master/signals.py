@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HANDLED = (*ENDING, signal.SIGCHLD)
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
@@ -29,8 +30,9 @@ class SignalPipe:
         self.fd, self._writer = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._writer, False)
-        self._old_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, _nothing) for number in HANDLED}
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in HANDLED:
+            signal.signal(number, _nothing)
 
     def read(self) -> list[signal.Signals]:
         """Return the signals that came since the last call, in order."""
@@ -40,10 +42,10 @@ class SignalPipe:
             return []
 
     def close(self) -> None:
-        """Put the handlers back that were there before."""
-        signal.set_wakeup_fd(self._old_fd)
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
+        """Listen no more: the process ends, and a second signal must not turn its exit code into a death."""
+        signal.set_wakeup_fd(-1)
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
         os.close(self.fd)
         os.close(self._writer)
 
