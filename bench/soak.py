@@ -21,6 +21,7 @@ from bench.sites import SITES
 CASES = (("askr", "documents"), ("askr-worker", "documents"), ("askr-worker", "laravel"))
 DOCUMENTS = {"documents": ("hello", "json", "post"), "laravel": ("laravel",)}
 SLICES = 24
+LEAST_LOOKS = 3  # a trend has a third to warm up, and two to compare
 QUICK_REQUESTS = 6_000
 SETTLE_S = 5.0
 LARGEST_GROWTH = 0.02  # of the last third over the second: what is left of warming up, and noise
@@ -111,7 +112,7 @@ def _soak(name: str, site: Site, options: Options, count: int, folder: Path) -> 
     with started(peer, site, options.executors, folder) as running, attached(running.roots[0]) as pool:
         done, turn = 0, 0
         seconds = 1.0
-        while done < count:
+        while done < count or len(found) < LEAST_LOOKS:
             one = _slice(running, asked[turn % len(asked)], options.connections, seconds)
             done, turn = done + one.requests, turn + 1
             # So long that there are about SLICES of them, and at least a second, which is wrk's unit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -154,5 +155,7 @@ def test_memory_is_flat_over_thousands_of_requests_of_every_kind(
     write(tmp_path, "w.php", "askr_cow_ready(); " + LOOP % PAGE)
     ini = "error_log=/dev/null"
     with serving(tmp_path, kernel=php, script=script, ini=ini) as served:
-        warm = soak(served, script or "a.php", 250)
-        assert soak(served, script or "a.php", 500) - warm <= 96  # KiB; 200 bytes a request of one kind would show
+        held = [soak(served, script or "a.php", rounds) for rounds in (250, 350, 350)]
+    growth = [later - earlier for earlier, later in itertools.pairwise(held)]
+    # A leak grows in every stretch, a table that is enlarged once in one. 300 bytes a request of one kind would show.
+    assert min(growth) <= 96, f"KiB held: {held}"
