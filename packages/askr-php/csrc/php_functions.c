@@ -114,13 +114,10 @@ static void build_request(zval *request)
 /* An exception that left the handler: the request fails, the worker stays. */
 static void fail_request(zend_object *exception)
 {
-    zval rv, *message = zend_read_property_ex(zend_get_exception_base(exception), exception,
-                                              ZSTR_KNOWN(ZEND_STR_MESSAGE), 1, &rv);
-
     askr_logf(
         ASKR_LOG_ERROR,
         "askr-worker: uncaught %s escaped the request handler: %s — failing this request (500), keeping the worker",
-        ZSTR_VAL(exception->ce->name), Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "");
+        ZSTR_VAL(exception->ce->name), askr_exception_message(exception));
     if (askr_response_take_back()) {
         sapi_header_op(SAPI_HEADER_DELETE_ALL, NULL);
         sapi_header_op(SAPI_HEADER_SET_STATUS, (void *)(zend_uintptr_t)500);

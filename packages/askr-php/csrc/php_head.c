@@ -74,26 +74,22 @@ askr_slice askr_head_find(const askr_head *h, const char *name)
     return (askr_slice){NULL, 0};
 }
 
-/* One row per CGI variable that a field answers. */
-static const struct {
-    const char *name;
-    uint16_t field;
-} VARIABLES[] = {
-    {"REQUEST_METHOD", ASKR_FIELD_METHOD},
-    {"REQUEST_URI", ASKR_FIELD_TARGET},
-    {"QUERY_STRING", ASKR_FIELD_QUERY},
-    {"SCRIPT_NAME", ASKR_FIELD_SCRIPT_NAME},
-    {"PATH_INFO", ASKR_FIELD_PATH_INFO},
-    {"SCRIPT_FILENAME", ASKR_FIELD_SCRIPT_FILENAME},
-    {"DOCUMENT_ROOT", ASKR_FIELD_DOCUMENT_ROOT},
-    {"SERVER_PROTOCOL", ASKR_FIELD_PROTOCOL},
-    {"REQUEST_SCHEME", ASKR_FIELD_SCHEME},
-    {"SERVER_NAME", ASKR_FIELD_SERVER_NAME},
-    {"SERVER_PORT", ASKR_FIELD_SERVER_PORT},
-    {"SERVER_ADDR", ASKR_FIELD_SERVER_ADDR},
-    {"REMOTE_ADDR", ASKR_FIELD_REMOTE_ADDR},
-    {"REMOTE_PORT", ASKR_FIELD_REMOTE_PORT},
-    {"CONTENT_LENGTH", ASKR_FIELD_CONTENT_LENGTH},
+const askr_variable askr_variables[ASKR_VARIABLE_ROWS] = {
+    {"REQUEST_METHOD", ASKR_FIELD_METHOD, false},
+    {"REQUEST_URI", ASKR_FIELD_TARGET, false},
+    {"QUERY_STRING", ASKR_FIELD_QUERY, false},
+    {"SCRIPT_NAME", ASKR_FIELD_SCRIPT_NAME, false},
+    {"SCRIPT_FILENAME", ASKR_FIELD_SCRIPT_FILENAME, false},
+    {"PATH_INFO", ASKR_FIELD_PATH_INFO, true},
+    {"DOCUMENT_ROOT", ASKR_FIELD_DOCUMENT_ROOT, false},
+    {"SERVER_PROTOCOL", ASKR_FIELD_PROTOCOL, false},
+    {"REQUEST_SCHEME", ASKR_FIELD_SCHEME, false},
+    {"SERVER_NAME", ASKR_FIELD_SERVER_NAME, false},
+    {"SERVER_PORT", ASKR_FIELD_SERVER_PORT, false},
+    {"SERVER_ADDR", ASKR_FIELD_SERVER_ADDR, false},
+    {"REMOTE_ADDR", ASKR_FIELD_REMOTE_ADDR, false},
+    {"REMOTE_PORT", ASKR_FIELD_REMOTE_PORT, false},
+    {"CONTENT_LENGTH", ASKR_FIELD_CONTENT_LENGTH, true},
 };
 
 static bool header_matches(const askr_header *hd, const char *name, size_t n)
@@ -116,8 +112,8 @@ askr_slice askr_head_variable(const askr_head *h, const char *name, size_t name_
                 return h->header[i].value;
     if (name_len == 12 && memcmp(name, "CONTENT_TYPE", 12) == 0)
         return askr_head_find(h, "content-type");
-    for (size_t i = 0; i < sizeof VARIABLES / sizeof *VARIABLES; i++)
-        if (strlen(VARIABLES[i].name) == name_len && memcmp(VARIABLES[i].name, name, name_len) == 0)
-            return h->field[VARIABLES[i].field];
+    for (int i = 0; i < ASKR_VARIABLE_ROWS; i++)
+        if (strlen(askr_variables[i].name) == name_len && memcmp(askr_variables[i].name, name, name_len) == 0)
+            return h->field[askr_variables[i].field];
     return (askr_slice){NULL, 0};
 }

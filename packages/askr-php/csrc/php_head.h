@@ -23,6 +23,16 @@ typedef struct {
     uint16_t name_len;
 } askr_header;
 
+/* One row per CGI variable that a field answers, in the order in which they stand in $_SERVER. */
+typedef struct {
+    const char *name;
+    uint16_t field;
+    bool is_optional; /* not in $_SERVER when absent or empty */
+} askr_variable;
+
+enum { ASKR_VARIABLE_ROWS = 15 };
+extern const askr_variable askr_variables[ASKR_VARIABLE_ROWS];
+
 #define ASKR_HEADERS_MAX 512 /* the front's limit is 256 */
 
 typedef struct {

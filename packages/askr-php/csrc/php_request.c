@@ -171,6 +171,14 @@ int askr_request_run_script(const char *script)
 
 /* ---- what a request leaves unfinished ---- */
 
+const char *askr_exception_message(zend_object *exception)
+{
+    zval rv, *message = zend_read_property_ex(zend_get_exception_base(exception), exception,
+                                              ZSTR_KNOWN(ZEND_STR_MESSAGE), 1, &rv);
+
+    return Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "";
+}
+
 /*
  * Ends what the application threw where no code of its own can catch it.  As under PHP-FPM, an exception makes the answer a 500 while that is possible, and exit() is
  * nothing to speak of.  PHP swallows a fatal error in some places (shutdown functions, session handlers), having cut the frames and left the heap as it was.
@@ -184,10 +192,8 @@ void askr_request_settle(const char *where)
     if (!exception)
         return;
     if (!zend_is_unwind_exit(exception) && !zend_is_graceful_exit(exception)) {
-        zval rv, *message = zend_read_property_ex(zend_get_exception_base(exception), exception,
-                                                  ZSTR_KNOWN(ZEND_STR_MESSAGE), 1, &rv);
         askr_logf(ASKR_LOG_WARN, "askr-worker: uncaught %s in %s: %s", ZSTR_VAL(exception->ce->name), where,
-                  Z_TYPE_P(message) == IS_STRING ? Z_STRVAL_P(message) : "");
+                  askr_exception_message(exception));
         if (!SG(headers_sent) && SG(sapi_headers).http_response_code == 200)
             SG(sapi_headers).http_response_code = 500;
     }

@@ -38,6 +38,9 @@ void askr_renew_leave(void);
 /* Logs and forgets the exception that `where` threw; in worker mode passes a fatal error on that PHP swallowed there. */
 void askr_request_settle(const char *where);
 
+/* What getMessage() would say; the exception's own bytes. */
+const char *askr_exception_message(zend_object *exception);
+
 /* Runs what askr_defer() was given; errors are logged and swallowed. */
 void askr_deferred_run(void);
 bool askr_deferred_add(zval *callback); /* false: full, or too late */

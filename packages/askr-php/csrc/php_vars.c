@@ -6,30 +6,6 @@
 
 #include "php_context.h"
 
-/* One row per variable that a CGI field fills; the order is the order in $_SERVER. */
-static const struct {
-    const char *name;
-    uint16_t field;
-    bool is_optional; /* left out when absent or empty */
-} FIELDS[] = {
-    {"REQUEST_METHOD", ASKR_FIELD_METHOD, false},
-    {"REQUEST_URI", ASKR_FIELD_TARGET, false},
-    {"QUERY_STRING", ASKR_FIELD_QUERY, false},
-    {"SCRIPT_NAME", ASKR_FIELD_SCRIPT_NAME, false},
-    {"SCRIPT_FILENAME", ASKR_FIELD_SCRIPT_FILENAME, false},
-    {"PATH_INFO", ASKR_FIELD_PATH_INFO, true},
-    {"DOCUMENT_ROOT", ASKR_FIELD_DOCUMENT_ROOT, false},
-    {"SERVER_PROTOCOL", ASKR_FIELD_PROTOCOL, false},
-    {"REQUEST_SCHEME", ASKR_FIELD_SCHEME, false},
-    {"SERVER_NAME", ASKR_FIELD_SERVER_NAME, false},
-    {"SERVER_PORT", ASKR_FIELD_SERVER_PORT, false},
-    {"SERVER_ADDR", ASKR_FIELD_SERVER_ADDR, false},
-    {"REMOTE_ADDR", ASKR_FIELD_REMOTE_ADDR, false},
-    {"REMOTE_PORT", ASKR_FIELD_REMOTE_PORT, false},
-    {"CONTENT_LENGTH", ASKR_FIELD_CONTENT_LENGTH, true},
-};
-enum { FIELD_ROWS = sizeof FIELDS / sizeof *FIELDS };
-
 /* Variables that always have the same value. */
 static const struct {
     const char *name, *value;
@@ -40,7 +16,7 @@ static const struct {
 };
 enum { CONSTANT_ROWS = sizeof CONSTANTS / sizeof *CONSTANTS };
 
-static zend_string *field_names[FIELD_ROWS], *constant_names[CONSTANT_ROWS], *constant_values[CONSTANT_ROWS];
+static zend_string *field_names[ASKR_FIELD_COUNT], *constant_names[CONSTANT_ROWS], *constant_values[CONSTANT_ROWS];
 static zend_string *php_self_name, *content_type_name, *https_name, *on_value;
 
 static zend_string *intern(const char *text)
@@ -50,8 +26,8 @@ static zend_string *intern(const char *text)
 
 void askr_vars_startup(void)
 {
-    for (int i = 0; i < FIELD_ROWS; i++)
-        field_names[i] = intern(FIELDS[i].name);
+    for (int i = 0; i < ASKR_VARIABLE_ROWS; i++)
+        field_names[askr_variables[i].field] = intern(askr_variables[i].name);
     for (int i = 0; i < CONSTANT_ROWS; i++) {
         constant_names[i] = intern(CONSTANTS[i].name);
         constant_values[i] = intern(CONSTANTS[i].value);
@@ -124,19 +100,21 @@ void askr_vars_register(zval *track_vars_array)
     if (askr_ctx.xid == 0) { /* boot: only what is true without a request */
         const char *script = SG(request_info).path_translated;
         if (script)
-            put(vars, field_names[4], script, strlen(script));
+            put(vars, field_names[ASKR_FIELD_SCRIPT_FILENAME], script, strlen(script));
         if (askr_ctx.config && askr_ctx.config->document_root)
-            put(vars, field_names[6], askr_ctx.config->document_root, strlen(askr_ctx.config->document_root));
+            put(vars, field_names[ASKR_FIELD_DOCUMENT_ROOT], askr_ctx.config->document_root,
+                strlen(askr_ctx.config->document_root));
         return;
     }
     for (uint32_t i = 0; i < head->headers; i++)
         put_header(vars, &head->header[i]);
-    for (int i = 0; i < FIELD_ROWS; i++) {
-        askr_slice v = head->field[FIELDS[i].field];
-        if (v.at && (v.len || !FIELDS[i].is_optional))
-            put(vars, field_names[i], v.at, v.len);
-        else if (!FIELDS[i].is_optional)
-            put(vars, field_names[i], "", 0);
+    for (int i = 0; i < ASKR_VARIABLE_ROWS; i++) {
+        const askr_variable *row = &askr_variables[i];
+        askr_slice value = head->field[row->field];
+        if (value.at && (value.len || !row->is_optional))
+            put(vars, field_names[row->field], value.at, value.len);
+        else if (!row->is_optional)
+            put(vars, field_names[row->field], "", 0);
     }
     askr_slice type = askr_head_find(head, "content-type");
     if (type.at)
