@@ -122,3 +122,10 @@ def running_app(name: str, mode: str, folder: Path) -> Iterator[RunningApp]:
 def askr_app(tmp_path_factory: pytest.TempPathFactory) -> StartApp:
     """Return a function: `with askr_app(name, mode) as app` runs the application `name` for as long as the block lasts."""
     return lambda name, mode: running_app(name, mode, tmp_path_factory.mktemp(f"{name}-{mode}"))
+
+
+@pytest.fixture
+def browser(app: RunningApp) -> Iterator[Browser]:
+    """A new visitor of the application that the suite's own `app` runs."""
+    with app.browser() as visitor:
+        yield visitor

@@ -27,13 +27,6 @@ def app(request: pytest.FixtureRequest, askr_app: StartApp) -> Iterator[RunningA
         yield running
 
 
-@pytest.fixture
-def browser(app: RunningApp) -> Iterator[Browser]:
-    """A new visitor."""
-    with app.browser() as visitor:
-        yield visitor
-
-
 def log_in(browser: Browser, name: str) -> None:
     page = browser.get("/login")
     form = find_form(page.text, "password")

@@ -25,13 +25,6 @@ def app(askr_app: StartApp) -> Iterator[RunningApp]:
 
 
 @pytest.fixture
-def browser(app: RunningApp) -> Iterator[Browser]:
-    """A new visitor."""
-    with app.browser() as visitor:
-        yield visitor
-
-
-@pytest.fixture
 def admin(browser: Browser) -> Browser:
     """A visitor who logged in with the form."""
     page = browser.get("/index.php?title=Special:UserLogin")

@@ -26,13 +26,6 @@ def app(request: pytest.FixtureRequest, askr_app: StartApp) -> Iterator[RunningA
         yield running
 
 
-@pytest.fixture
-def browser(app: RunningApp) -> Iterator[Browser]:
-    """A new visitor."""
-    with app.browser() as visitor:
-        yield visitor
-
-
 def test_the_home_page_is_rendered_by_twig(browser: Browser) -> None:
     answer = browser.get("/")
     assert (answer.status, answer.media_type) == (200, "text/html")

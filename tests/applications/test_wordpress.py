@@ -31,13 +31,6 @@ def app(askr_app: StartApp) -> Iterator[RunningApp]:
 
 
 @pytest.fixture
-def browser(app: RunningApp) -> Iterator[Browser]:
-    """A new visitor."""
-    with app.browser() as visitor:
-        yield visitor
-
-
-@pytest.fixture
 def admin(browser: Browser) -> Browser:
     """A visitor who is logged in as the administrator."""
     assert log_in(browser, "adminpass").url.endswith("/wp-admin/")
