@@ -38,7 +38,6 @@ class TemplateSpec:
     kernel: kernel.KernelName | None = None
     log_format: Literal["text", "json"] = "text"
     app_base: str | None = None
-    https: bool = False
 
 
 def run(spec: TemplateSpec) -> NoReturn:

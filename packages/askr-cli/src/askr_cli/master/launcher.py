@@ -94,6 +94,5 @@ class ProcessLauncher:
                 max_requests=self.settings.max_requests,
                 log_format=self.settings.log_format,
                 app_base=self.places.app_base,
-                https=self.settings.https,
             )
         )

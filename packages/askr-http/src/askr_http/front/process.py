@@ -51,8 +51,6 @@ async def serve(spec: FrontSpec) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, _leave_to_master)
-    if spec.lifeline_fd is not None:
-        loop.add_reader(spec.lifeline_fd, os._exit, 0)
     root = DocumentRoot(spec.root, follows_symlinks=spec.follow_symlinks)
     access_log = _maybe_access_log(spec.access_log)
     sizes = spec.pool.spec

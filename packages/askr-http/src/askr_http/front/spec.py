@@ -25,7 +25,6 @@ class FrontSpec:
         access_log: Path of the access log, "-" for standard output, None for none.
         spool_dir: Where responses that slow readers leave are kept (files without a name); None: TMPDIR.
         ready_fd: Written (one line feed) and closed when connections are accepted; None: nobody waits.
-        lifeline_fd: The reading end of a pipe that the master holds open; its end of file means that the master is gone. None: none.
         limits: Limits; `queue_timeout_s`, `drain_timeout_s`, `body_bytes` ... are in there.
     """
 
@@ -41,5 +40,4 @@ class FrontSpec:
     access_log: str | None = None
     spool_dir: str | None = None
     ready_fd: int | None = None
-    lifeline_fd: int | None = None
     limits: Limits = field(default_factory=Limits)
