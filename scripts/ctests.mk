@@ -25,6 +25,8 @@ export USE_ZEND_ALLOC := 0# PHP's own allocator would hide what the sanitizer lo
 
 # Per package: how its C is compiled, which other C it is linked with, and which libraries.
 STD_askr-shm := -std=c11
+STD_askr-http := -std=c11 -Ipackages/askr-shm/csrc
+WITH_askr-http := askr-shm
 STD_askr-php = -std=gnu11 -Ipackages/askr-shm/csrc '-DASKR_PHP_VERSION="0"' $(PHP_INCLUDES)
 WITH_askr-php := askr-shm
 LIBS_askr-php = $(PHP_PREFIX)/lib/libphp.so
