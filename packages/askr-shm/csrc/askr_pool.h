@@ -8,6 +8,9 @@
  * A pool is the shared memory of one template and its workers, and of the fronts that send them requests:
  * exchange table, slab, request ring, one completion ring per front, worker records.
  *
+ * A front is one thread that sends requests.  A front process has two, its native wire and its event loop, and so two numbers in here
+ * ("lanes"); askr_shm.pool does that arithmetic.
+ *
  * Ownership: the handle is private to a process (create: master; attach: any process with the descriptor).
  *            Descriptors given to bind_* stay the caller's and must outlive the handle.
  * Threads:   one thread per handle, but for the functions that say otherwise.
@@ -19,7 +22,7 @@ typedef struct {
     uint32_t exchanges;   /* power of two, 2..32768 */
     uint32_t blocks;      /* 8..1048576 */
     uint32_t block_bytes; /* multiple of 64 */
-    uint32_t fronts;      /* 1..64 */
+    uint32_t fronts;      /* 1..128 */
     uint32_t workers;     /* 1..512 */
     uint64_t spool_stride_bytes;
 } askr_pool_spec;

@@ -49,8 +49,8 @@
  *
  * A value that is read from shared memory is checked before it is used as an index.  Sizes come from the handle.
  */
-#define ASKR_POOL_VERSION  1u
-#define ASKR_MAX_FRONTS    64u
+#define ASKR_POOL_VERSION  2u   /* 2: up to 128 fronts */
+#define ASKR_MAX_FRONTS    128u /* two lanes for each of 64 processes */
 #define ASKR_MAX_WORKERS   512u
 #define ASKR_WINDOW_BLOCKS 32u          /* response blocks ahead of the front: 512 KiB by default */
 #define ASKR_FLUSH_BLOCKS  4u           /* unpublished response blocks after which a write publishes by itself */

@@ -369,14 +369,14 @@ static void test_bad_sizes_and_other_layouts_are_refused(void)
     bad[5].block_bytes = 63;
     bad[6].block_bytes = 0;
     bad[7].fronts = 0;
-    bad[8].fronts = 65;
+    bad[8].fronts = 129;
     bad[9].workers = 0;
     bad[10].workers = 513;
     bad[11].spool_stride_bytes = UINT64_MAX;
     for (int i = 0; i < 12; i++)
         CHECK_EQUAL(askr_pool_create(&bad[i], &p), ASKR_EINVAL);
     for (uint32_t exchanges = 2; exchanges <= 32768; exchanges *= 2) {
-        for (uint32_t fronts = 1; fronts <= 64; fronts += 21) {
+        for (uint32_t fronts = 1; fronts <= 128; fronts += 127) {
             askr_pool_spec spec = good;
             spec.exchanges = exchanges;
             spec.fronts = fronts;

@@ -14,7 +14,7 @@ import pytest
 
 from askr_shm import errors
 from askr_shm.head import Field, decode_response_head, encode_request_head
-from askr_shm.pool import ExchangeState, FrontPort, Observation, Pool, PoolSpec, WorkerCommand, WorkerState
+from askr_shm.pool import ExchangeState, FrontPort, Lane, Observation, Pool, PoolSpec, WorkerCommand, WorkerState
 from askr_shm.worker_port import TakenRequest, WorkerPort
 
 if TYPE_CHECKING:  # every package has a conftest: at run time its fixtures are enough
@@ -245,6 +245,36 @@ def test_the_masters_eventfd_tells_of_ready_and_leaving_workers(pool: Pool, work
     pool.command(0, WorkerCommand.DRAIN)
     assert select.select([pool.master_eventfd], [], [], PATIENCE_S)[0]
     assert workers.reap(0) == 0
+
+
+def test_both_lanes_of_a_front_have_exchanges_of_their_own(pool: Pool, workers: Workers) -> None:
+    workers.start(0, echo)
+    lanes = [pool.front(0, lane) for lane in Lane]
+    assert len({lane.eventfd for lane in lanes}) == len(Lane) == len(pool.eventfds)
+    xids = [submit(lane, text) for lane, text in zip(lanes, (b"ab", b"cd"), strict=True)]
+    for lane, xid, text in zip(lanes, xids, (b"ba", b"dc"), strict=True):
+        assert collect(lane, xid)[1].endswith(text)
+
+
+def test_the_repair_of_a_front_settles_both_lanes(pool: Pool) -> None:
+    pid = os.fork()
+    if pid == 0:
+        for lane in Lane:
+            port = pool.front(0, lane)
+            submit(port, b"never taken")
+            port.open()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert pool.repair_front(0) == 2 * len(Lane)
+    assert pool.repair_front(0) == 0
+
+
+def test_a_pool_has_room_for_64_front_processes() -> None:
+    pool = Pool.create(PoolSpec(exchanges=2, blocks=8, fronts=64))
+    assert [pool.front_number(index, lane) for index in (0, 63) for lane in Lane] == [0, 1, 126, 127]
+    pool.close()
+    with pytest.raises(ValueError, match="out of range"):
+        Pool.create(PoolSpec(exchanges=2, blocks=8, fronts=65))
 
 
 def test_arguments_out_of_range_are_refused(pool: Pool) -> None:

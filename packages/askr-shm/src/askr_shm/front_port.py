@@ -21,14 +21,18 @@ _STATES: Final = tuple(ExchangeState)
 class FrontPort:
     """One front's end of a pool; not thread safe.
 
+    Args:
+        pool: The pool.
+        number: Of the front, as the kernel counts them (Pool.front_number).
+
     Attributes:
         eventfd: Readable when `completions` has something, once it has returned an empty list.
     """
 
-    def __init__(self, pool: Pool, index: int) -> None:
+    def __init__(self, pool: Pool, number: int) -> None:
         self._pool = pool
-        self._front = index
-        self.eventfd = pool.eventfds[index]
+        self._front = number
+        self.eventfd = pool.eventfds[number]
         self._xid = ffi.new("askr_xid *")
         self._view = ffi.new("askr_exchange_view *")
         self._news = ffi.new("askr_xid[]", _NEWS_AT_ONCE)

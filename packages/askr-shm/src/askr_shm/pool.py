@@ -10,13 +10,13 @@ import contextlib
 import errno
 import os
 import tempfile
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any, Final
 
 from askr_shm._kernel import ffi, lib
 from askr_shm.errors import EFULL, CorruptPool, check
 from askr_shm.front_port import FrontPort
-from askr_shm.records import Audit, ExchangeState, Observation, PoolSpec, WorkerCommand, WorkerRecord, WorkerState
+from askr_shm.records import Audit, ExchangeState, Lane, Observation, PoolSpec, WorkerCommand, WorkerRecord, WorkerState
 
 _REPAIR_TRIES: Final = 1000
 
@@ -41,7 +41,7 @@ class Pool:
     Attributes:
         fd: The memory (a memfd).
         spool_fd: The file for request bodies that are too large for memory; it has no name.
-        eventfds: By front: readable when it has news.
+        eventfds: By number of the kernel's fronts (`front_number`): readable when that lane has news.
         master_eventfd: Readable when a worker became ready or leaves.
         spec: The sizes.
     """
@@ -71,11 +71,13 @@ class Pool:
             OSError: The system refused memory, a descriptor or the spool file.
         """
         out = ffi.new("askr_pool **")
-        check(lib.askr_pool_create(ffi.new("askr_pool_spec *", astuple(spec)), out), "create a pool", ffi)
+        lanes = spec.fronts * len(Lane)
+        inside = replace(spec, fronts=lanes)
+        check(lib.askr_pool_create(ffi.new("askr_pool_spec *", astuple(inside)), out), "create a pool", ffi)
         with contextlib.ExitStack() as undo:
             undo.callback(lib.askr_pool_detach, out[0])
             descriptors = []
-            for _ in range(spec.fronts + 1):
+            for _ in range(lanes + 1):
                 descriptors.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
                 undo.callback(os.close, descriptors[-1])
             spool_fd = _open_spool(spool_dir)
@@ -92,8 +94,8 @@ class Pool:
             raise ValueError(message)
         return self._handle
 
-    def front(self, index: int) -> FrontPort:
-        """Return the port of front `index`, to be used in that front's process only.
+    def front_number(self, index: int, lane: Lane) -> int:
+        """Return the number that the kernel has for a lane of front process `index`.
 
         Raises:
             ValueError: There is no such front.
@@ -101,7 +103,15 @@ class Pool:
         if not 0 <= index < self.spec.fronts:
             message = f"there is no front {index}"
             raise ValueError(message)
-        return FrontPort(self, index)
+        return index * len(Lane) + lane
+
+    def front(self, index: int, lane: Lane = Lane.LOOP) -> FrontPort:
+        """Return the port of a lane of front process `index`, to be used by one thread of that process only.
+
+        Raises:
+            ValueError: There is no such front.
+        """
+        return FrontPort(self, self.front_number(index, lane))
 
     def _repair(self, repair: Any, index: int, what: str) -> int:
         for _ in range(_REPAIR_TRIES):
@@ -125,7 +135,7 @@ class Pool:
         return self._repair(lib.askr_pool_repair_worker, index, "repair a worker")
 
     def repair_front(self, index: int) -> int:
-        """Settle what front `index` held; only after it has been waited for, and before its index is used again.
+        """Settle what both lanes of front process `index` held; only after it has been waited for, and before its index is used again.
 
         What it queued or had not read is released; what runs is released by its worker at the end.
 
@@ -136,7 +146,8 @@ class Pool:
             ValueError: There is no such front.
             PoolFull: As for `repair_worker`.
         """
-        return self._repair(lib.askr_pool_repair_front, index, "repair a front")
+        numbers = [self.front_number(index, lane) for lane in Lane]
+        return sum(self._repair(lib.askr_pool_repair_front, number, "repair a front") for number in numbers)
 
     def command(self, worker: int, command: WorkerCommand) -> None:
         """Tell a worker what to do, and wake it.
@@ -198,6 +209,7 @@ __all__ = [
     "Audit",
     "ExchangeState",
     "FrontPort",
+    "Lane",
     "Observation",
     "Pool",
     "PoolSpec",

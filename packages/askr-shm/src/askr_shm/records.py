@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 
+class Lane(IntEnum):
+    """Which thread of a front process uses the pool; to the kernel each is a front of its own."""
+
+    LOOP = 0  # the event loop's
+    WIRE = 1  # the native wire's
+
+
 class WorkerCommand(IntEnum):
     """What the master wants of a worker."""
 
@@ -39,7 +46,7 @@ class PoolSpec:
     """How large a pool is.
 
     `exchanges` (a power of two) bounds the requests at once, waiting ones included; `blocks` times `block_bytes` the bytes of requests and responses
-    in shared memory; `spool_stride_bytes` the size of one spooled request body.
+    in shared memory; `fronts` counts processes, each of which has two lanes; `spool_stride_bytes` is the size of one spooled request body.
     """
 
     exchanges: int = 1024
