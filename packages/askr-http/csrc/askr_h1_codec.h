@@ -79,7 +79,8 @@ typedef struct {
 
 /*
  * Reads the head at the start of buf[0..len).  `scanned` is the caller's note of how much was looked at without finding the end, 0 for a
- * new head: with it a head that comes byte by byte costs linear time.  *out is written only with ASKR_CODEC_REQUEST.
+ * new head: with it a head that comes byte by byte costs linear time.  *out means something with ASKR_CODEC_REQUEST only; *scanned is 0
+ * again then, for the next head.
  */
 askr_codec_verdict askr_codec_read(const uint8_t *buf, size_t len, const askr_codec_limits *limits, uint32_t *scanned,
                                    askr_request *out);
