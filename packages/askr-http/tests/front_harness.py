@@ -206,6 +206,7 @@ def running_front(
             root=str(root),
             ready_fd=ready_end,
             limits=limits or Limits(),
+            wire="pure",
         )
     )
     pid = os.fork()

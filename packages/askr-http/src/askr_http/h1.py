@@ -115,6 +115,12 @@ class RequestReader:
         """Whether nothing of a next request has come."""
         return self._at is _At.HEAD and not self._buffer
 
+    def take_rest(self) -> bytes:
+        """Return what was received and not given out, for another reader; only between two requests."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
+
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer."""
         self._buffer += data

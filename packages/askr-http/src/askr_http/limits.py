@@ -24,8 +24,16 @@ class Limits:
         linger_timeout_s: How long a refused body is read and dropped so that the refusal is not lost by a reset.
         queue_timeout_s: How long a request waits for a worker; then 503.
         drain_timeout_s: How long requests in flight may take when the server stops.
-        connections: Connections at once; more are answered with 503 and closed.
+        connections: Connections of one front at once; more are answered with 503 and closed. Precedents: nginx 512 per worker
+            (worker_connections), HAProxy by the limit of open files.
+        connections_per_address: Of them, from one address; more are answered with 503 and closed. 0: no limit, because behind a proxy all
+            clients have its address. Precedents: nginx's limit_conn and HAProxy's src_conn_cur, both off unless set; Apache's mod_qos 50.
+        buffer_bytes: Memory for what connections of one native wire have sent and not been read for, together; when it is used up, no
+            further connection is accepted. Precedents: Envoy's overload manager (shrink_heap at a share of a heap limit), Varnish's
+            workspace times threads (64 KiB times 5000).
         response_memory_bytes: What a slow reader leaves of a response stays in memory up to this, then goes to a file.
+        open_files: Files that a native wire keeps open because they were asked for. Precedent: nginx's open_file_cache, 1000 in its examples.
+        small_file_bytes: A file up to this stays in memory while it is open.
     """
 
     head_bytes: int = 64 * 1024
@@ -43,4 +51,8 @@ class Limits:
     queue_timeout_s: float = 30.0
     drain_timeout_s: float = 10.0
     connections: int = 8192
+    connections_per_address: int = 0
+    buffer_bytes: int = 256 * 1024 * 1024
     response_memory_bytes: int = 1024 * 1024
+    open_files: int = 1024
+    small_file_bytes: int = 64 * 1024

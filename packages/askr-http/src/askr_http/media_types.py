@@ -48,6 +48,11 @@ def _table() -> dict[str, str]:
 _TYPES: Final = _table()
 
 
+def extensions() -> list[str]:
+    """Return the extensions that are known, in lower case."""
+    return sorted(_TYPES)
+
+
 def media_type(name: bytes) -> str:
     """Return the media type of a file by its name, without parameters."""
     _, dot, extension = name.rpartition(b".")

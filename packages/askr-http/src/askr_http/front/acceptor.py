@@ -6,10 +6,11 @@ import asyncio
 import errno
 import logging
 import socket
+from functools import partial
 from typing import Final
 
 from askr_http.errors import ServerAnswer
-from askr_http.front.connection import Connection
+from askr_http.front.connection import Connection, parse_address
 from askr_http.front.context import FrontContext
 
 log = logging.getLogger("askr.front")
@@ -53,7 +54,7 @@ class Acceptor:
     def _on_ready(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                sock, _ = self._socket.accept()
+                sock, peer = self._socket.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -62,10 +63,11 @@ class Acceptor:
                     return
                 continue  # the error is that of the connection that was to be accepted
             sock.setblocking(False)
-            if len(self._context.connections) >= self._context.limits.connections:
-                _turn_away(sock)
+            address = parse_address(peer).host
+            if self._context.admits(address):
+                self._context.spawn(partial(self._adopt, sock, address))
             else:
-                self._context.spawn(lambda sock=sock: self._adopt(sock))  # type: ignore[misc] # mypy cannot infer a lambda's default
+                _turn_away(sock)
 
     def _pause(self, error: OSError) -> None:
         """Look away for a moment: the connections that wait would wake the loop for ever."""
@@ -73,12 +75,16 @@ class Acceptor:
         self._context.loop.remove_reader(self._socket)
         self._timer = self._context.loop.call_later(_PAUSE_S, self.open)
 
-    async def _adopt(self, sock: socket.socket) -> None:
+    async def _adopt(self, sock: socket.socket, address: str) -> None:
+        def release() -> None:
+            self._context.dismiss(address)
+
         try:
-            await self._context.loop.connect_accepted_socket(lambda: Connection(self._context), sock)
+            await self._context.loop.connect_accepted_socket(lambda: Connection(self._context, on_lost=release), sock)
         except OSError as error:
             log.warning("cannot take a connection: %s", error.strerror)
             sock.close()
+            release()
 
 
 def _turn_away(sock: socket.socket) -> None:

@@ -42,10 +42,14 @@ class AccessLog:
 
     def add(self, line: bytes) -> None:
         """Take a line; it is written soon."""
-        if len(self._waiting) + len(line) > _MOST_WAITING_BYTES:
-            self._dropped += 1
+        self.add_lines(line)
+
+    def add_lines(self, lines: bytes) -> None:
+        """Take complete lines; they are written soon."""
+        if len(self._waiting) + len(lines) > _MOST_WAITING_BYTES:
+            self._dropped += lines.count(b"\n")
             return
-        self._waiting += line
+        self._waiting += lines
         if len(self._waiting) >= _BATCH_BYTES and self._is_regular:
             self.flush()
         elif self._timer is None:

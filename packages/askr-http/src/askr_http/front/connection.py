@@ -1,8 +1,12 @@
 """One connection of HTTP/1: bytes between a transport and the exchanges on it, one after the other.
 
-The phases are HEAD (idle, or a request's head is arriving), EXCHANGE (a handler's task runs), LINGER (the last answer is written; what
-the client still sends is dropped, because closing with unread bytes would reset the connection and could take the answer with it) and
-CLOSING. Pipelined requests wait in the reader, whose size is bounded by pausing the transport.
+The phases are HEAD (idle, or a request's head is arriving), EXCHANGE (a handler's task runs), RETURN (a borrowed connection waits until
+its answer is with the kernel), LINGER (the last answer is written; what the client still sends is dropped, because closing with unread
+bytes would reset the connection and could take the answer with it) and CLOSING. Pipelined requests wait in the reader, whose size is
+bounded by pausing the transport.
+
+A connection is this process's own, or borrowed from the native wire for one request: a `Loan`. Between two requests it goes back, as a
+second descriptor of its socket and the bytes that were read ahead; closing the first descriptor then tells the client nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import struct
 import time
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from askr_http.errors import RemoteProtocolError, ServerAnswer
 from askr_http.exchange import Address, ClientGone, RequestRefused, ResponseError
@@ -24,7 +29,7 @@ from askr_http.h1 import Head, RequestReader
 from askr_http.h1_writer import ResponseWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 log = logging.getLogger("askr.front")
 
@@ -39,15 +44,36 @@ class Phase(Enum):
 
     HEAD = auto()
     EXCHANGE = auto()
+    RETURN = auto()
     LINGER = auto()
     CLOSING = auto()
 
 
-def _address(value: object) -> Address:
+class Loan(Protocol):
+    """A connection that is the native wire's and was lent for one request."""
+
+    @property
+    def data(self) -> bytes:
+        """What the wire has read of it and not consumed."""
+
+    @property
+    def head_since_mono_ns(self) -> int | None:
+        """When the head that is arriving began to; None: it has not."""
+
+    def give_back(self, fd: int, data: bytes) -> None:
+        """Let the owner go on: with the descriptor, which is now the owner's, and what was read ahead."""
+
+
+def parse_address(value: object) -> Address:
+    """Return a socket's address; one of IPv4 that came to a socket of IPv6 is one of IPv4."""
     if isinstance(value, tuple) and len(value) >= 2:
         host = str(value[0]).partition("%")[0]  # without the scope of a link-local address
         return Address(host.removeprefix("::ffff:") if "." in host else host, int(value[1]))
     return Address("", 0)
+
+
+def _nothing() -> None:
+    """Nobody asked."""
 
 
 class Connection(asyncio.Protocol):
@@ -55,9 +81,13 @@ class Connection(asyncio.Protocol):
 
     Args:
         context: What the connections share.
+        loan: Whose it is, if it is borrowed.
+        on_lost: Called once, when it is closed here; not when it was given back.
     """
 
-    def __init__(self, context: FrontContext) -> None:
+    def __init__(
+        self, context: FrontContext, *, loan: Loan | None = None, on_lost: Callable[[], None] = _nothing
+    ) -> None:
         self.context: Final = context
         self.reader: Final = RequestReader(context.limits)
         self.client = Address("", 0)
@@ -65,6 +95,9 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)  # until connection_made
         self.has_eof = False
         self.is_lost = False
+        self._loan: Final = loan
+        self._on_lost: Final = on_lost
+        self._is_given_back = False
         self._phase = Phase.HEAD
         self._exchange: H1Exchange | None = None
         self._deadline: Final = Deadline(context.loop, self._on_deadline)
@@ -80,16 +113,27 @@ class Connection(asyncio.Protocol):
         """Begin to wait for a request."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
-        self.client = _address(transport.get_extra_info("peername"))
-        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = parse_address(transport.get_extra_info("peername"))
+        self.server = parse_address(transport.get_extra_info("sockname"))
         self.context.connections.add(self)
-        self._deadline.set(self.context.limits.header_read_timeout_s)
+        self._deadline.set(self._head_left_s())
         self._is_head_timed = True
-        if self.context.is_draining:
+        if self._loan is not None and self._loan.data:
+            self.data_received(self._loan.data)
+        elif self.context.is_draining:
             self.close()
+
+    def _head_left_s(self) -> float:
+        """Return how long the first head may still take; where it began, somebody else may have waited for it already."""
+        limit = self.context.limits.header_read_timeout_s
+        if self._loan is None or self._loan.head_since_mono_ns is None:
+            return limit
+        return max(0.0, limit - (time.monotonic_ns() - self._loan.head_since_mono_ns) / 1e9)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it is gone makes no difference
         """Tell who waits that nothing comes and nothing goes any more."""
+        if self._is_given_back:
+            return
         self.is_lost = self.has_eof = True
         self._phase = Phase.CLOSING
         self._deadline.close()
@@ -97,6 +141,7 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.client_left()
         self.context.forget(self)
+        self._on_lost()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
@@ -267,6 +312,8 @@ class Connection(asyncio.Protocol):
             await self._refuse_exchange(exchange, ServerAnswer.INTERNAL)
         finally:
             self._end(exchange)
+        if self._phase is Phase.RETURN:
+            await self._give_back()
 
     async def _refuse_exchange(self, exchange: H1Exchange, answer: ServerAnswer) -> None:
         if exchange.is_started:
@@ -298,7 +345,13 @@ class Connection(asyncio.Protocol):
             self._linger(is_request_read=exchange.is_body_read)
 
     def _next(self) -> None:
-        """Turn to the next request, which may be here already."""
+        """Turn to the next request, which may be here already, and which is not ours if the connection is not."""
+        if self._loan is not None and not self.has_eof and not self.context.is_draining:
+            self._phase = Phase.RETURN
+            return
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._phase = Phase.HEAD
         if not self._is_reading:
             self._is_reading = True
@@ -310,6 +363,32 @@ class Connection(asyncio.Protocol):
                 self._deadline.set(self.context.limits.keepalive_timeout_s)
             return
         self._advance()
+
+    async def _give_back(self) -> None:
+        """Return a borrowed connection between two requests."""
+        if self._is_reading:
+            self._is_reading = False
+            self.transport.pause_reading()
+        try:
+            await self.wait_until_written()
+        except ClientGone:
+            return
+        if self.has_eof or self.context.is_draining:
+            self._go_on()
+            return
+        try:
+            fd = os.dup(self.transport.get_extra_info("socket").fileno())
+        except OSError as error:  # no descriptor is free: this side can go on as well
+            log.warning("a connection stays with the event loop: %s", error.strerror)
+            self._go_on()
+            return
+        loan = cast("Loan", self._loan)
+        self._is_given_back = True
+        self._phase = Phase.CLOSING
+        self._deadline.close()
+        self.context.forget(self)
+        self.transport.abort()
+        loan.give_back(fd, self.reader.take_rest())
 
     def _refuse(self, answer: ServerAnswer) -> None:
         """Answer what is no request."""

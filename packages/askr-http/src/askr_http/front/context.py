@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from askr_http.access_line import access_line
 from askr_http.dates import format_date
 from askr_http.exchange import Handler
-from askr_http.front.access_log import AccessLog
 from askr_http.limits import Limits
 
 if TYPE_CHECKING:
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 """Starts a coroutine function as a task that the front's task group owns."""
+
+
+class LineSink(Protocol):
+    """Where lines of the access log go."""
+
+    def add(self, line: bytes) -> None:
+        """Take a line."""
 
 
 class FrontContext:
@@ -30,7 +37,7 @@ class FrontContext:
         access_log: Where lines go; None: nowhere.
     """
 
-    def __init__(self, limits: Limits, handler: Handler, spawn: Spawn, access_log: AccessLog | None) -> None:
+    def __init__(self, limits: Limits, handler: Handler, spawn: Spawn, access_log: LineSink | None) -> None:
         self.limits: Final = limits
         self.handler: Final = handler
         self.spawn: Final = spawn
@@ -38,6 +45,8 @@ class FrontContext:
         self.connections: Final[set[Connection]] = set()
         self.all_closed: Final = asyncio.Event()
         self.is_draining = False
+        self._admitted = 0
+        self._by_address: Final[Counter[str]] = Counter()
         self._access_log: Final = access_log
         self._date = b""
         self._date_wall_s = 0
@@ -48,6 +57,30 @@ class FrontContext:
         if now != self._date_wall_s:
             self._date, self._date_wall_s = format_date(now), now
         return self._date
+
+    def begin_drain(self) -> None:
+        """Let what is under way be the last, and close what is idle."""
+        self.is_draining = True
+        for connection in list(self.connections):
+            connection.begin_drain()
+
+    def admits(self, address: str) -> bool:
+        """Whether one more connection may come from an address; it is counted until `dismiss`."""
+        limits = self.limits
+        if self._admitted >= limits.connections:
+            return False
+        if limits.connections_per_address and self._by_address[address] >= limits.connections_per_address:
+            return False
+        self._admitted += 1
+        self._by_address[address] += 1
+        return True
+
+    def dismiss(self, address: str) -> None:
+        """Take note that a connection that was admitted is closed."""
+        self._admitted -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
 
     def forget(self, connection: Connection) -> None:
         """Take note that a connection is closed."""

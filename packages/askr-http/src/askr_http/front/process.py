@@ -11,25 +11,29 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
 import uvloop
 
 from askr_http.cgi import CgiPolicy
-from askr_http.front.acceptor import Acceptor
 from askr_http.front.access_log import AccessLog
-from askr_http.front.context import FrontContext
+from askr_http.front.context import FrontContext, Spawn
 from askr_http.front.handler import FrontHandler
 from askr_http.front.origin import PhpOrigin
+from askr_http.front.pure_front import PureFront
 from askr_http.front.spec import FrontSpec
 from askr_http.front.tree import DocumentRoot
 from askr_http.limits import Limits
+from askr_http.wires import choose_wire
+
+if TYPE_CHECKING:
+    from askr_http.front.native_front import NativeFront  # needs the kernel
 
 log = logging.getLogger("askr.front")
 
 _OTHER_FILES: Final = 64
-_BYE_S: Final = 1.0  # for what was cut at the end of the drain to be closed
+_LEAST_FILES: Final = 16  # that a native wire keeps open
 
 
 def main(spec: FrontSpec) -> NoReturn:
@@ -37,7 +41,8 @@ def main(spec: FrontSpec) -> NoReturn:
 
     Raises:
         SystemExit: Always.
-        OSError: The document root cannot be opened.
+        OSError: The document root cannot be opened, or the native wire not made.
+        WireUnavailableError: The native wire was asked for and cannot be loaded.
     """
     gc.freeze()  # what the master made stays shared: the collector does not touch it
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -53,6 +58,7 @@ async def serve(spec: FrontSpec) -> None:
     loop.add_signal_handler(signal.SIGINT, _leave_to_master)
     root = DocumentRoot(spec.root, follows_symlinks=spec.follow_symlinks)
     access_log = _maybe_access_log(spec.access_log)
+    is_native = choose_wire(spec.wire) == "native"
     sizes = spec.pool.spec
     origin = PhpOrigin(
         spec.pool.front(spec.index),
@@ -68,21 +74,32 @@ async def serve(spec: FrontSpec) -> None:
             def spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
                 tasks.start_soon(function)
 
-            context = FrontContext(_affordable(spec.limits), FrontHandler(spec, root, origin), spawn, access_log)
-            acceptors = [Acceptor(context, fd) for fd in spec.listener_fds]
-            for acceptor in acceptors:
-                acceptor.open()
-            _say_ready(spec.ready_fd)
-            await stop.wait()
-            for acceptor in acceptors:
-                acceptor.close()
-            await _drain(context, spec.limits.drain_timeout_s)
+            front = _make_front(spec, FrontHandler(spec, root, origin), spawn, access_log, is_native=is_native)
+            try:
+                front.open()
+                _say_ready(spec.ready_fd)
+                await stop.wait()
+                await front.drain(spec.limits.drain_timeout_s)
+            finally:
+                front.close()
             tasks.cancel_scope.cancel()
     finally:
         origin.close()
         root.close()
         if access_log is not None:
             access_log.close()
+
+
+def _make_front(
+    spec: FrontSpec, handler: FrontHandler, spawn: Spawn, access_log: AccessLog | None, *, is_native: bool
+) -> PureFront | NativeFront:
+    limits = _affordable(spec.limits, is_native=is_native)
+    if not is_native:
+        return PureFront(FrontContext(limits, handler, spawn, access_log), spec.listener_fds)
+    from askr_http.front.native_front import NativeFront, WireLog
+
+    wire_log = None if access_log is None else WireLog(access_log)
+    return NativeFront(FrontContext(limits, handler, spawn, wire_log), spec, wire_log)
 
 
 def _maybe_access_log(path: str | None) -> AccessLog | None:
@@ -96,13 +113,14 @@ def _maybe_access_log(path: str | None) -> AccessLog | None:
         return None
 
 
-def _affordable(limits: Limits) -> Limits:
+def _affordable(limits: Limits, *, is_native: bool) -> Limits:
     """Return limits with no more connections than there are descriptors for, with one for a file beside each."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    connections = min(limits.connections, max(1, (soft - _OTHER_FILES) // 2))
+    open_files = max(_LEAST_FILES, min(limits.open_files, soft // 8)) if is_native else 0
+    connections = min(limits.connections, max(1, (soft - _OTHER_FILES - open_files) // 2))
     if connections < limits.connections:
         log.info("open files are limited to %d: %d connections instead of %d", soft, connections, limits.connections)
-    return replace(limits, connections=connections)
+    return replace(limits, connections=connections, open_files=open_files)
 
 
 def _leave_to_master() -> None:
@@ -113,21 +131,3 @@ def _say_ready(fd: int | None) -> None:
     if fd is not None:
         os.write(fd, b"\n")
         os.close(fd)
-
-
-async def _drain(context: FrontContext, timeout_s: float) -> None:
-    """Let requests in flight finish, and close the rest."""
-    context.is_draining = True
-    for connection in list(context.connections):
-        connection.begin_drain()
-    if not context.connections:
-        return
-    with anyio.move_on_after(timeout_s):
-        await context.all_closed.wait()
-    if not context.connections:
-        return
-    log.warning("%d connections were cut at the end of the drain", len(context.connections))
-    for connection in list(context.connections):
-        connection.abort(resets=True)
-    with anyio.move_on_after(_BYE_S):
-        await context.all_closed.wait()
