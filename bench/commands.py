@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench import compare_command, head_of_line, kill, memory, respawn, soak
+from bench import compare_command, floor_command, fronts, head_of_line, kill, memory, respawn, soak
 from bench.options import Options
 from bench.paths import SetupError
 from bench.peers.frankenphp.build import build
@@ -24,6 +24,8 @@ MEASUREMENTS: dict[str, Callable[[Options, Path], Report]] = {
     "memory": memory.measure,
     "head-of-line": head_of_line.measure,
     "kill": kill.measure,
+    "floor": floor_command.measure,
+    "fronts": fronts.measure,
     "soak": soak.measure,
 }
 HELP = {
@@ -32,6 +34,8 @@ HELP = {
     "memory": "memory of an idle Laravel worker after traffic, against a PHP-FPM child's",
     "head-of-line": "latency of fast requests beside slow ones that hold all workers but one",
     "kill": "what a killed worker or front costs the clients",
+    "floor": "CPU per fixed answer, against programs that only receive and send (epoll, io_uring)",
+    "fronts": "how evenly several processes share a port: SO_REUSEPORT, a shared socket, EPOLLEXCLUSIVE",
     "soak": "100,000 requests in both modes: memory, descriptors and the shared memory's books stay flat",
 }
 

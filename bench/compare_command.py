@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import chart, machine
+from bench import bars, chart, machine
 from bench.compare import SETTINGS_SHOWN, Comparison, Plan, compare
 from bench.compare_report import READING, facts_section, sections
 from bench.documents import documents
@@ -45,8 +45,12 @@ def measure(options: Options, folder: Path) -> Report:
         f"{plan.executors} requests in PHP at the same time; load average during the samples "
         f"{min(loads, default=0):.1f} to {max(loads, default=0):.1f}."
     )
-    report.sections = [f"{method}\n{READING}", *sections(found.samples, documents(), TITLES, BASELINE)]
-    report.sections.append(facts_section(found.facts, TITLES, SETTINGS_SHOWN))
+    report.sections = [f"{method}\n{READING}"]
+    if verdicts := bars.judge(found.samples):
+        report.sections.append(bars.section(verdicts))
+    report.sections += sections(found.samples, documents(), TITLES, BASELINE)
+    if found.facts:
+        report.sections.append(facts_section(found.facts, TITLES, SETTINGS_SHOWN))
     report.notes = found.notes
     if not options.is_quick and all(name in found.samples for name in CHART_DOCUMENTS):
         report.drawings[CHART] = draw(found, report.machine)

@@ -26,22 +26,24 @@ LARGEST_COMPARED = (
 class Document:
     """One case: a request and its answer.
 
-    `site` is the application that answers; `connections` overrides the run's number; `body` makes it a POST of a form.
+    `expected` is None where each server has words of its own for `status`; `site` is the application that answers;
+    `connections` overrides the run's number; `body` makes it a POST of a form.
     """
 
     name: str
     title: str
     target: str
-    expected: bytes
+    expected: bytes | None
     site: str = "documents"
     body: bytes = b""
     connections: int | None = None
     is_static: bool = False
+    status: int = 200
 
     @property
     def is_compared_in_load(self) -> bool:
         """Whether every answer's body is compared while the load runs, and not only before and after it."""
-        return len(self.expected) <= LARGEST_COMPARED
+        return self.expected is not None and len(self.expected) <= LARGEST_COMPARED
 
     def request(self) -> bytes:
         """Return the request's bytes."""
@@ -49,9 +51,9 @@ class Document:
 
     def complaint(self, answer: Answer) -> str | None:
         """Return what is wrong with an answer, or None."""
-        if answer.status != 200:
+        if answer.status != self.status:
             return f"status {answer.status}, body {answer.body[:80]!r}"
-        if answer.body != self.expected:
+        if self.expected is not None and answer.body != self.expected:
             return (
                 f"{len(answer.body)} bytes {answer.body[:80]!r}, not {len(self.expected)} bytes {self.expected[:80]!r}"
             )
@@ -109,6 +111,7 @@ def documents() -> dict[str, Document]:
     ):
         few = 4 if name == "10m.bin" else None
         rows.append(Document(name[:-4], title, f"/{name}", static_content(name), connections=few, is_static=True))
+    rows.append(Document("404", "Fixed answer (404)", "/nothing", None, site="bare", status=404))
     return {row.name: row for row in rows}
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,8 @@ class Load:
         return self.requests / self.duration_s if self.duration_s else 0.0
 
 
-def parse(output: str) -> Load:
-    """Read what check.lua printed.
+def parse(output: str, *, status: int = 200) -> Load:
+    """Read what check.lua printed; `status` is what the answers must have.
 
     Raises LoadFailed when the line is not there.
     """
@@ -47,8 +48,9 @@ def parse(output: str) -> Load:
     if line is None:
         raise LoadFailed(output.strip() or "wrk said nothing")
     seen: dict[str, int] = json.loads(line.removeprefix(MARK))
-    # With a judge, a bad status is a wrong answer already; without one, wrk's own count is all there is.
-    wrong = max(seen["wrong"], seen["bad_status"])
+    # With a judge, a bad status is a wrong answer already; without one, wrk's own count of 400 and more is all there is.
+    others = seen["bad_status"] if status < 400 else seen["requests"] - seen["bad_status"]
+    wrong = max(seen["wrong"], others)
     return Load(
         requests=seen["requests"],
         duration_s=seen["duration_us"] / 1e6,
@@ -62,26 +64,30 @@ def parse(output: str) -> Load:
 
 def short_bytes(load: Load, document: Document, connections: int) -> int:
     """Return how many bytes fewer arrived than the answers must have had; what is under way at the end may be more."""
-    return max(0, load.requests * len(document.expected) - load.size_bytes) if load.requests >= connections else 0
+    least = load.requests * len(document.expected or b"")
+    return max(0, least - load.size_bytes) if load.requests >= connections else 0
 
 
-def run(host: str, port: int, document: Document, *, connections: int, seconds: float) -> Load:
-    """Load a server with one document for some seconds.
+def run(
+    host: str, port: int, document: Document, *, connections: int, seconds: float, headers: Sequence[str] = ()
+) -> Load:
+    """Load a server with one document for some seconds; `headers` are lines for each request.
 
     Raises LoadFailed, SetupError.
     """
     with tempfile.TemporaryDirectory(prefix="askr-bench-") as folder:
         words = ["-"]
-        if document.is_compared_in_load:
+        if document.expected is not None and document.is_compared_in_load:
             words = [_file(folder, "expected", document.expected)]
         if document.body:
             words += [_file(folder, "body", document.body), FORM]
         # wrk takes whole seconds; its duration is reported, so a rounded one is still right.
         command = [tool("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
         command += [f"--timeout={TIMEOUT_S}s", "-s", os.fspath(BENCH / "check.lua")]
+        command += [word for line in headers for word in ("-H", line)]
         command += [f"http://{host}:{port}{document.target}", "--", *words]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds + 3 * TIMEOUT_S)
-    load = parse(done.stdout + done.stderr)
+    load = parse(done.stdout + done.stderr, status=document.status)
     if short_bytes(load, document, connections):
         raise LoadFailed(
             f"{document.name}: {load.requests} answers had {load.size_bytes} bytes in all, which is too few"

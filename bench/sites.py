@@ -20,6 +20,12 @@ def document_site(folder: Path) -> Site:
     return Site("documents", root, root / "worker.php", "/hello.php", root)
 
 
+def bare_site(folder: Path) -> Site:
+    """Make a document root below `folder` in which nothing answers for what is not there."""
+    root = documents.lay_out(folder / "bare")
+    return Site("bare", root, root / "worker.php", "/1k.bin", root, has_front=False)
+
+
 def laravel_site(folder: Path, *, is_cached: bool = True) -> Site:
     """Copy the Laravel application below `folder`; the tests use the original, so it stays as it is. The copy gets one more route.
 
@@ -46,6 +52,7 @@ def laravel_site(folder: Path, *, is_cached: bool = True) -> Site:
 
 SITES: dict[str, Callable[[Path], Site]] = {
     "documents": document_site,
+    "bare": bare_site,
     "laravel": laravel_site,
     "laravel-uncached": partial(laravel_site, is_cached=False),
 }

@@ -52,6 +52,9 @@ need_bench() {
     need_test
     has nginx || exists /usr/sbin/nginx || packages+=(nginx-light)
     has wrk || packages+=(wrk)
+    exists /usr/include/liburing.h || packages+=(liburing-dev) # the floor over io_uring
+    has perf || packages+=(linux-perf)
+    has strace || packages+=(strace)
     exists '/usr/sbin/php-fpm*' || packages+=(php-fpm)
     has uwsgi || packages+=(uwsgi-core)
     exists /usr/lib/uwsgi/plugins/php_plugin.so || packages+=(uwsgi-plugin-php)

@@ -1,27 +1,31 @@
-"""Askr, in per-request and in worker mode, with the PHP that is built from source."""
+"""Askr, in per-request and in worker mode, over either wire, with the PHP that is built from source."""
 
 from __future__ import annotations
 
 import json
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from bench import processes
 from bench.paths import ASKR, SetupError
 from bench.peers import ini
-from bench.peers.base import ALL_SITES, START_S, Peer, Running, Setting, log_tail, spawned, wait_answers
+from bench.peers.base import ALL_SITES, PHP_SITES, START_S, Peer, Running, Setting, log_tail, spawned, wait_answers
 
 
 @contextmanager
-def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
-    name = "askr-worker" if is_worker_mode else "askr"
+def _start(
+    name: str, setting: Setting, *, is_worker_mode: bool, wire: str, extra: Sequence[str] = ()
+) -> Iterator[Running]:
     ready, child_end = os.pipe()
     words = [ASKR, "serve", "--root", setting.site.root, "--listen", "127.0.0.1:0", "--ready-fd", str(child_end)]
     words += ["--workers", str(setting.executors), "--ini", ini.text(), "--log-format", "text"]
+    words += ["--wire", wire, *extra]
     if is_worker_mode:
         words += ["--worker-script", setting.site.worker_script]
+    if not setting.site.has_front:
+        words += ["--front", ""]
     env = {"ASKR_PHP": os.environ.get("ASKR_PHP", "vendor")}
     with os.fdopen(ready, "rb") as pipe:
         try:
@@ -48,11 +52,18 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
                 os.close(child_end)
 
 
-PER_REQUEST = Peer("askr", "Askr, per request", ALL_SITES, lambda setting: _start(setting, is_worker_mode=False))
-WORKER = Peer(
-    "askr-worker",
-    "Askr, worker mode",
-    ALL_SITES,
-    lambda setting: _start(setting, is_worker_mode=True),
-    serves_static=False,
-)
+def peer(name: str, title: str, *, is_worker_mode: bool, wire: str = "native", extra: Sequence[str] = ()) -> Peer:
+    """Return an Askr; `extra` are further flags of `askr serve`."""
+    return Peer(
+        name,
+        title,
+        PHP_SITES if is_worker_mode else ALL_SITES,  # a worker script answers for what is not there
+        lambda setting: _start(name, setting, is_worker_mode=is_worker_mode, wire=wire, extra=extra),
+        serves_static=not is_worker_mode,
+    )
+
+
+PER_REQUEST = peer("askr", "Askr, per request", is_worker_mode=False)
+WORKER = peer("askr-worker", "Askr, worker mode", is_worker_mode=True)
+PURE_PER_REQUEST = peer("askr-pure", "Askr, per request, pure wire", is_worker_mode=False, wire="pure")
+PURE_WORKER = peer("askr-pure-worker", "Askr, worker mode, pure wire", is_worker_mode=True, wire="pure")

@@ -21,12 +21,13 @@ START_S = 60.0
 STOP_S = 15.0
 
 
-ALL_SITES = frozenset({"documents", "laravel", "laravel-uncached"})
+PHP_SITES = frozenset({"documents", "laravel", "laravel-uncached"})
+ALL_SITES = PHP_SITES | {"bare"}
 
 
 @dataclass(frozen=True)
 class Site:
-    """What is served: `probe` is a path that answers 200 when the server is up."""
+    """What is served: `probe` is a path that answers 200 when the server is up; without `has_front`, what no file answers is a 404."""
 
     name: str
     root: Path
@@ -34,6 +35,7 @@ class Site:
     probe: str
     base: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    has_front: bool = True
 
 
 @dataclass(frozen=True)

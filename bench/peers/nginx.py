@@ -42,7 +42,7 @@ http {{
     listen {address};
     root {root};
     index index.php;
-    location / {{ try_files $uri /index.php$is_args$args; }}
+    location / {{ try_files $uri {fallback}; }}
     location ~ \\.php$ {{
       try_files $uri =404;
       {handler}
@@ -143,6 +143,7 @@ def _start(
                 folder=folder,
                 address=f"{HOST}:{port}",
                 root=setting.site.root,
+                fallback="/index.php$is_args$args" if setting.site.has_front else "=404",
                 handler=handler.format(folder=folder),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.paths import SetupError
-from bench.peers import askr, nginx
+from bench.peers import askr, floor, nginx
 from bench.peers.base import Peer
 from bench.peers.frankenphp import peer as frankenphp
 
@@ -13,15 +13,22 @@ PEERS = {
     for peer in (
         askr.PER_REQUEST,
         askr.WORKER,
+        askr.PURE_PER_REQUEST,
+        askr.PURE_WORKER,
         nginx.FPM_VENDOR,
         nginx.FPM_DISTRIBUTION,
         nginx.UWSGI_DISTRIBUTION,
         frankenphp.CLASSIC,
         frankenphp.WORKER,
+        *floor.FLOORS,
     )
 }
-DEFAULT = ("askr", "askr-worker", "nginx-fpm", "nginx-uwsgi")
-ALIASES = {"frankenphp": ("frankenphp", "frankenphp-worker"), "all": tuple(PEERS)}
+DEFAULT = ("askr", "askr-worker", "nginx-fpm", "nginx-uwsgi", "floor")
+ALIASES = {
+    "frankenphp": ("frankenphp", "frankenphp-worker"),
+    "askr-pure": ("askr-pure", "askr-pure-worker"),
+    "all": tuple(PEERS),
+}
 
 
 def chosen(names: str | None) -> list[Peer]:

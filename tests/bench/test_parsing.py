@@ -24,6 +24,13 @@ def test_the_figures_are_read_from_what_wrk_s_script_printed() -> None:
     assert load.errors == 3 + 1 + 4 + 5
 
 
+def test_a_document_that_is_not_there_wants_every_answer_to_say_so() -> None:
+    counts = '"wrong": 0, "connect": 0, "read": 0, "write": 0, "timeout": 0, "p50_us": 1, "p99_us": 1, "max_us": 1'
+    line = f'bench: {{"requests": 10, "duration_us": 1, "bytes": 0, "bad_status": 9, {counts}}}'
+    assert parse(line, status=404).errors == 1
+    assert parse(line).errors == 9
+
+
 def test_output_without_figures_is_a_failure_that_shows_it() -> None:
     with pytest.raises(LoadFailed, match="unable to connect"):
         parse("unable to connect to 127.0.0.1:1: Connection refused\n")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from bench.paths import SetupError
 from bench.peers import ini
-from bench.peers.base import ALL_SITES, Peer, Running, Setting, listening, spawned, wait_answers
+from bench.peers.base import PHP_SITES, Peer, Running, Setting, listening, spawned, wait_answers
 from bench.peers.frankenphp.build import binary, php_prefix
 
 # Caddy as its documentation sets it up for PHP, without TLS, administration and log of requests.
@@ -76,11 +76,11 @@ def _start(setting: Setting, *, is_worker_mode: bool) -> Iterator[Running]:
             yield running
 
 
-CLASSIC = Peer("frankenphp", "FrankenPHP, classic", ALL_SITES, lambda setting: _start(setting, is_worker_mode=False))
+CLASSIC = Peer("frankenphp", "FrankenPHP, classic", PHP_SITES, lambda setting: _start(setting, is_worker_mode=False))
 WORKER = Peer(
     "frankenphp-worker",
     "FrankenPHP, worker mode",
-    ALL_SITES,
+    PHP_SITES,
     lambda setting: _start(setting, is_worker_mode=True),
     serves_static=False,
 )
