@@ -124,7 +124,7 @@ def test_the_table_and_the_record_have_the_same_names() -> None:
 def test_every_flag_and_its_key_mean_the_same(tmp_path: Path) -> None:
     samples = {
         Kind.ADDRESS: "[::1]:80", Kind.PATH: "a/b", Kind.TEXT: "x=1", Kind.WORKERS: "7", Kind.FRONTS: "3", Kind.COUNT: "9",
-        Kind.SECONDS: "2.5", Kind.GRACE: "0", Kind.SIZE: "3k", Kind.SWITCH: "true",
+        Kind.FRONT: "a/b", Kind.WIRE: "pure", Kind.CONNECTIONS: "5", Kind.SECONDS: "2.5", Kind.GRACE: "0", Kind.SIZE: "3k", Kind.SWITCH: "true",
     }  # fmt: skip
     for option in options.OPTIONS:
         if option.flag is None or option.key is None:
@@ -171,6 +171,33 @@ def test_cow_needs_a_worker_script() -> None:
     assert settings_of("--cow", "--worker-script", "w.php").cow
 
 
+def test_a_front_controller_can_be_done_without_per_request_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of("--front", "", "--root", str(tmp_path))
+    assert find_places(settings).front_controller == ""
+    with pytest.raises(ConfigError, match=r"an empty --front .* is for per-request mode"):
+        settings_of("--front", "", "--worker-script", "w.php")
+    path = tmp_path / "askr.toml"
+    path.write_text('[server]\nfront = ""\n')
+    assert main(["config-check", str(path)]) == 0
+    assert "none: what no file answers is 404" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--wire", "fast"], 'argument --wire: must be "auto", "native" or "pure", not \'fast\''),
+        (["--max-connections", "0"], "argument --max-connections: must be a number from 1 to 1048576, not '0'"),
+    ],
+)
+def test_what_is_no_wire_and_no_number_of_connections(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *words]) == 2
+    assert capsys.readouterr().err == f"askr: {message}\n"
+
+
 def test_places_are_absolute_and_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"front controller not found: .*/index.php"):
@@ -201,7 +228,7 @@ def test_config_check_shows_what_a_file_means(tmp_path: Path, capsys: pytest.Cap
     assert lines[0] == f"✓ config OK: {path}"
     assert dict(line.strip().split(": ", 1) for line in lines[1:]) == {
         "listen": "       [::]:80", "root": "         public if it is a directory, else .", "front": "        index.php",
-        "workers": "      4", "mode": "         worker (boot once)", "worker script": "/srv/w.php", "max_requests": " 0",
+        "workers": "      4", "wire": "         auto", "mode": "         worker (boot once)", "worker script": "/srv/w.php", "max_requests": " 0",
         "max_rss_mb": "   0", "max_body_size": "1024 bytes", "tls": "          off", "admin": "        off",
     }  # fmt: skip
     path.write_text("[server]\nworker = 1\n")

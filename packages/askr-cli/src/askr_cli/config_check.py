@@ -19,8 +19,9 @@ def rows(settings: Settings) -> list[tuple[str, str]]:
     shown = [
         ("listen", str(settings.listen)),
         ("root", settings.root or "public if it is a directory, else ."),
-        ("front", settings.front_controller),
+        ("front", settings.front_controller or "none: what no file answers is 404"),
         ("workers", "auto" if settings.workers is None else str(settings.workers)),
+        ("wire", settings.wire),
         ("mode", "worker (boot once)" if is_worker_mode else "per-request"),
         ("worker script", settings.worker_script or ""),
         ("max_requests", str(settings.max_requests)),

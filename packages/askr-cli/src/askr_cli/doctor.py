@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from askr_cli.doctor_app import app_findings
+from askr_http.wires import why_not_native
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,14 @@ def php_findings(php: PhpDescription) -> list[Finding]:
     return found
 
 
+def wire_finding() -> Finding:
+    """Judge which wire would serve."""
+    reason = why_not_native()
+    if reason is None:
+        return Finding("ok", "native wire")
+    return Finding("soft", f"native wire: {reason}; the pure wire serves, several times slower")
+
+
 def platform_findings(system: str, release: str) -> list[Finding]:
     """Judge the operating system, by what uname(2) says."""
     match = re.match(r"(\d+)\.(\d+)", release)
@@ -103,7 +112,7 @@ def doctor(*, app: str | None, ini: str) -> int:
     findings = _show(console, _probe(ini))
     console.line()
     console.title(f"platform: {sys.platform}")
-    findings += _show(console, platform_findings(platform.system(), platform.release()))
+    findings += _show(console, [*platform_findings(platform.system(), platform.release()), wire_finding()])
     if app is not None:
         console.line()
         console.title(f"app: {app}")

@@ -14,6 +14,8 @@ from askr_cli.values import Address, Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from askr_http.wires import WireChoice
+
 
 @dataclass(frozen=True)
 class Option:
@@ -51,14 +53,22 @@ OPTIONS: tuple[Option, ...] = (
            absent="flags only", may_join_config=True),
     Option("root", "--root", "server.root", Kind.PATH, None,
            "Document root, relative to the current directory.", absent="`public` if it is a directory, else `.`"),
-    Option("front_controller", "--front", "server.front", Kind.PATH, "index.php",
-           "Front controller, relative to the root: answers what no file answers."),
+    Option("front_controller", "--front", "server.front", Kind.FRONT, "index.php",
+           "Front controller, relative to the root: answers what no file answers. Empty: there is none, and that is 404 (per-request mode only)."),
     Option("listen", "--listen", "server.listen", Kind.ADDRESS, "127.0.0.1:8000",
            "Where to listen; port 0 lets the kernel choose."),
     Option("workers", "--workers", "server.workers", Kind.WORKERS, "auto",
            "Worker processes: requests that run PHP at the same time. `auto` is the CPUs that the cgroup grants."),
     Option("fronts", "--fronts", "server.fronts", Kind.FRONTS, "auto",
            "Front processes, which hold the connections. `auto` is one for every four workers, at least one.", tier="askr"),
+    Option("wire", "--wire", "server.wire", Kind.WIRE, "auto",
+           "What speaks HTTP: `native`, in C on a thread of its own; `pure`, its reference in Python; `auto` is native where it loads.",
+           tier="askr"),
+    Option("max_connections", "--max-connections", "server.max_connections", Kind.CONNECTIONS, "8192",
+           "Connections of one front process at once; more are answered with 503 and closed.", tier="askr"),
+    Option("max_connections_per_address", "--max-connections-per-address", "server.max_connections_per_address", Kind.COUNT, "0",
+           "Connections of one front process from one address at once; more are answered with 503 and closed. 0 is no limit: behind a proxy, all have its address.",
+           tier="askr"),
     Option("https", "--https", "server.https", Kind.SWITCH, "false",
            "Set `$_SERVER['HTTPS']` to `on`: TLS ends at a proxy in front of Askr."),
     Option("scripts", "--no-scripts", "server.scripts", Kind.SWITCH, "true",
@@ -124,7 +134,7 @@ LATER_COMMANDS = ("test", "replay", "cache-report", "tune", "upgrade")
 class Settings:
     """The configuration of `askr serve`; paths as written, sizes in bytes, times in seconds.
 
-    `workers` and `fronts` are None for "auto"; `root` is None for the rule in its row. Made by `make_settings`.
+    `workers` and `fronts` are None for "auto"; `front_controller` is empty where there is none; `root` is None for the rule in its row. Made by `make_settings`.
     """
 
     config: str | None
@@ -133,6 +143,9 @@ class Settings:
     listen: Address
     workers: int | None
     fronts: int | None
+    wire: WireChoice
+    max_connections: int
+    max_connections_per_address: int
     https: bool
     scripts: bool
     follow_symlinks: bool

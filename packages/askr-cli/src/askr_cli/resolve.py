@@ -44,12 +44,15 @@ def resolve_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -
     if settings.cow and settings.worker_script is None:
         message = "--cow requires --worker-script"
         raise ConfigError(message)
+    if settings.worker_script is not None and not settings.front_controller:
+        message = "an empty --front ([server] front) is for per-request mode: with a worker script, that script answers what no file answers"
+        raise ConfigError(message)
     return settings
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the application is: absolute paths that exist."""
+    """Where the application is: absolute paths that exist, but for `front_controller`, which is below the root, and may be empty."""
 
     root: str
     front_controller: str
@@ -59,7 +62,20 @@ class Places:
     @property
     def script(self) -> str:
         """What the template runs."""
-        return self.worker_script or self.front_controller
+        return self.worker_script or os.path.join(self.root, self.front_controller)  # noqa: PTH118 - of texts, and "" is the root itself
+
+
+def _find_front_controller(settings: Settings, root: Path) -> str:
+    if not settings.front_controller:
+        return ""
+    front = Path(os.path.normpath(root / settings.front_controller))
+    if root not in front.parents:
+        message = f"front controller {front} is not below the document root {root}"
+        raise ConfigError(message)
+    if not front.is_file():
+        message = f"front controller not found: {front} (--front or [server] front names it, relative to the root)"
+        raise ConfigError(message)
+    return front.relative_to(root).as_posix()
 
 
 def find_places(settings: Settings) -> Places:
@@ -74,13 +90,7 @@ def find_places(settings: Settings) -> Places:
         message = f"document root not found: {root} (--root or [server] root names it)"
         raise ConfigError(message)
     root = root.resolve()
-    front = Path(os.path.normpath(root / settings.front_controller))
-    if root not in front.parents:
-        message = f"front controller {front} is not below the document root {root}"
-        raise ConfigError(message)
-    if not front.is_file():
-        message = f"front controller not found: {front} (--front or [server] front names it, relative to the root)"
-        raise ConfigError(message)
+    front_controller = _find_front_controller(settings, root)
     script = Path(settings.worker_script).absolute() if settings.worker_script else None
     if script is not None and not script.is_file():
         message = f"worker script not found: {script} (--worker-script or [worker] script names it)"
@@ -91,7 +101,7 @@ def find_places(settings: Settings) -> Places:
         raise ConfigError(message)
     return Places(
         root=str(root),
-        front_controller=str(front),
+        front_controller=front_controller,
         worker_script=None if script is None else str(script),
         app_base=None if base is None else str(base),
     )

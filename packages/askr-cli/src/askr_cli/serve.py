@@ -15,11 +15,13 @@ from askr_cli.master.cgroup import default_fronts, granted_cpus
 from askr_cli.master.children import become_subreaper, raise_open_files
 from askr_cli.master.listeners import Listener, ListenError, bind_listener
 from askr_cli.resolve import Places, find_places, resolve_settings
+from askr_http.wires import WireUnavailableError, choose_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from askr_cli.options import Settings
+    from askr_http.wires import WireName
 
 log = logging.getLogger("askr")
 
@@ -36,16 +38,17 @@ def serve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> int:
         return 1
     try:
         places = find_places(settings)
+        wire = choose_wire(settings.wire)
         _check_access_log(settings)
         _check_ready_fd(settings)
         listener = bind_listener(settings.listen)
-    except (ConfigError, ListenError) as error:
+    except (ConfigError, ListenError, WireUnavailableError) as error:
         _tell_failure(settings, str(error))
         return 1
-    return _supervise(settings, places, listener)
+    return _supervise(settings, places, wire, listener)
 
 
-def _supervise(settings: Settings, places: Places, listener: Listener) -> int:
+def _supervise(settings: Settings, places: Places, wire: WireName, listener: Listener) -> int:
     from askr_cli.master.launcher import ProcessLauncher
     from askr_cli.master.pool_port import ShmPoolPort
     from askr_cli.master.supervisor import Supervisor
@@ -70,9 +73,9 @@ def _supervise(settings: Settings, places: Places, listener: Listener) -> int:
             fronts=fronts,
             workers=workers,
             pool=ShmPoolPort(pool),
-            launcher=ProcessLauncher(settings, places, pool, (listener,), open_files),
+            launcher=ProcessLauncher(settings, places, pool, wire, (listener,), open_files),
             drain_timeout_s=settings.drain_timeout_s,
-            on_up=lambda: _announce(settings, places, listener, workers=workers, fronts=fronts),
+            on_up=lambda: _announce(settings, places, listener, wire=wire, workers=workers, fronts=fronts),
         )
         code = supervisor.run()
     os.close(listener.fd)
@@ -104,18 +107,25 @@ def _check_ready_fd(settings: Settings) -> None:
         raise ConfigError(message) from None
 
 
-def _announce(settings: Settings, places: Places, listener: Listener, *, workers: int, fronts: int) -> None:
+def _announce(
+    settings: Settings, places: Places, listener: Listener, *, wire: WireName, workers: int, fronts: int
+) -> None:
     """Tell whoever waits that everything is up: the log, a person at a terminal, and the ready descriptor last."""
     address = listener.address
     mode = "per-request" if places.worker_script is None else "worker"
-    extra = {"mode": mode, "workers": workers, "fronts": fronts, "root": places.root, "pid": os.getpid()}
+    extra = {"mode": mode, "workers": workers, "fronts": fronts, "wire": wire, "root": places.root, "pid": os.getpid()}
     log.info("askr serving http://%s", address, extra=extra)
     if settings.ready_fd is None:
         if sys.stderr.isatty() and settings.log_format == "text":
-            _greet(places, str(address), mode, workers)
+            _greet(places, str(address), mode, wire, workers)
         return
     line = json.dumps(
-        {"pid": os.getpid(), "listeners": [{"host": address.host, "port": address.port}], "workers": workers}
+        {
+            "pid": os.getpid(),
+            "listeners": [{"host": address.host, "port": address.port}],
+            "workers": workers,
+            "wire": wire,
+        }
     )
     try:
         os.write(settings.ready_fd, f"{line}\n".encode())
@@ -124,13 +134,15 @@ def _announce(settings: Settings, places: Places, listener: Listener, *, workers
     os.close(settings.ready_fd)
 
 
-def _greet(places: Places, address: str, mode: str, workers: int) -> None:
+def _greet(places: Places, address: str, mode: str, wire: str, workers: int) -> None:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print()
     console.print(f"  [bold green]Askr[/] is serving [bold underline]http://{address}/[/]")
-    console.print(f"  [dim]root[/] {places.root}   [dim]mode[/] {mode}   [dim]workers[/] {workers}")
+    console.print(
+        f"  [dim]root[/] {places.root}   [dim]mode[/] {mode}   [dim]wire[/] {wire}   [dim]workers[/] {workers}"
+    )
     console.print("  [dim]Ctrl+C stops it; requests in flight finish first.[/]")
     console.print()
 

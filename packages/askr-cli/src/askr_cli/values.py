@@ -12,11 +12,14 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from askr_http.wires import CHOICES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_WORKERS = 512  # slots of a master (contract, "Slots"); also the pool's worker records
-MAX_FRONTS = 64  # completion rings of a pool
+MAX_FRONTS = 64  # processes; a pool has two completion rings for each
+MAX_CONNECTIONS = 1 << 20  # of a front: as many descriptors as Linux lets a process have (fs.nr_open)
 MAX_PORT = 65535
 MAX_SIZE_BYTES = 1 << 40  # the spool file has that much room for each exchange, and its size must fit into an off_t
 MAX_INTEGER_BITS = 64  # of TOML's integers (TOML 1.0, "Integer"); Python refuses to turn huge ones into text
@@ -77,6 +80,13 @@ def _parse_count(text: str) -> int:
     return int(text)
 
 
+def _parse_connections(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_CONNECTIONS:
+        message = f"must be a number from 1 to {MAX_CONNECTIONS}, not {text!r}"
+        raise InvalidValueError(message)
+    return int(text)
+
+
 def _parse_seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -118,6 +128,13 @@ def _parse_path(text: str) -> str:
     return text
 
 
+def _parse_wire(text: str) -> str:
+    if text not in CHOICES:
+        message = f'must be "auto", "native" or "pure", not {text!r}'
+        raise InvalidValueError(message)
+    return text
+
+
 def _parse_switch(text: str) -> bool:
     if text not in {"true", "false"}:
         message = f"must be true or false, not {text!r}"
@@ -150,9 +167,12 @@ class Kind(Enum):
 
     ADDRESS = ("ADDR", (str,), "IP address and port", parse_address)
     PATH = ("PATH", (str,), "path", _parse_path)
+    FRONT = ("PATH", (str,), "path, or empty", _parse_text)
     TEXT = ("TEXT", (str,), "text", _parse_text)
     WORKERS = ("N", (int, str), f'`"auto"` or 1 to {MAX_WORKERS}', _bounded(MAX_WORKERS))
     FRONTS = ("N", (int, str), f'`"auto"` or 1 to {MAX_FRONTS}', _bounded(MAX_FRONTS))
+    WIRE = ("WIRE", (str,), "`auto`, `native` or `pure`", _parse_wire)
+    CONNECTIONS = ("N", (int,), f"1 to {MAX_CONNECTIONS}", _parse_connections)
     COUNT = ("N", (int,), "whole number", _parse_count)
     SECONDS = ("S", (int, float), "seconds", _parse_seconds)
     GRACE = ("S", (int, float), "seconds, 0 allowed", _parse_grace)

@@ -25,7 +25,7 @@ def choose_wire(choice: WireChoice) -> WireName:
     """
     if choice == "pure":
         return "pure"
-    reason = _why_not_native()
+    reason = why_not_native()
     if reason is None:
         return "native"
     if choice == "native":
@@ -37,7 +37,8 @@ def choose_wire(choice: WireChoice) -> WireName:
     return "pure"
 
 
-def _why_not_native() -> str | None:
+def why_not_native() -> str | None:
+    """Return why the native wire cannot be loaded, None if it can."""
     try:
         importlib.import_module(
             "askr_http._kernel"

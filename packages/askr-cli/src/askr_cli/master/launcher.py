@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from askr_cli.master.listeners import Listener
     from askr_cli.options import Settings
     from askr_cli.resolve import Places
+    from askr_http.wires import WireName
     from askr_shm.pool import Pool
 
 
@@ -26,6 +27,7 @@ class ProcessLauncher:
     settings: Settings
     places: Places
     pool: Pool
+    wire: WireName
     listeners: tuple[Listener, ...]
     open_files: tuple[int, int]
 
@@ -47,8 +49,6 @@ class ProcessLauncher:
         return {self.pool.fd, self.pool.spool_fd, self.pool.master_eventfd, *self.pool.eventfds}
 
     def _be_front(self, index: int, ready_fd: int) -> NoReturn:
-        from pathlib import Path
-
         from askr_http.front import FrontSpec, main
         from askr_http.limits import Limits
 
@@ -59,19 +59,22 @@ class ProcessLauncher:
                 listener_fds=tuple(listener.fd for listener in self.listeners),
                 pool=self.pool,
                 root=self.places.root,
-                front_controller=Path(self.places.front_controller).relative_to(self.places.root).as_posix(),
+                front_controller=self.places.front_controller,
                 is_worker_mode=self.places.worker_script is not None,
                 scripts=settings.scripts,
                 follow_symlinks=settings.follow_symlinks,
                 https=settings.https,
                 access_log=settings.access_log,
                 ready_fd=ready_fd,
+                wire=self.wire,
                 limits=Limits(
                     body_bytes=settings.max_body_size,
                     header_read_timeout_s=settings.header_read_timeout_s,
                     keepalive_timeout_s=settings.keepalive_timeout_s,
                     queue_timeout_s=settings.queue_timeout_s,
                     drain_timeout_s=settings.drain_timeout_s,
+                    connections=settings.max_connections,
+                    connections_per_address=settings.max_connections_per_address,
                 ),
             )
         )
