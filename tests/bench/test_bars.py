@@ -4,6 +4,7 @@ import pytest
 from bench.bars import BARS, judge, section
 from bench.documents import documents
 from bench.peers.registry import PEERS
+
 from tests.bench.test_figures import sample
 
 
