@@ -1,0 +1,235 @@
+#include "askr_cgi.h"
+
+#include <string.h>
+
+#include "askr_h1_chars.h"
+#include "askr_head.h"
+
+/*
+ * What PHP is told about a request.  One pass finds names that come again, one writes; the rules are those of askr_http.cgi.
+ *
+ * Equal names are found by the codec's hash: a set of 64 bits says that a hash is new, which it nearly always is, and only otherwise are the
+ * fields before it looked through.  The codec's limit of 128 fields bounds what a hostile client can make of that: 8,128 comparisons of two
+ * numbers, and of names of 16 KiB in all where the hashes were made to be equal.
+ */
+#define RECORD_BYTES 8u
+
+typedef struct {
+    uint8_t *buf;
+    size_t cap;
+    size_t at;
+    int is_too_long;
+} encoder;
+
+/* As askr_record_put, for what this file writes: a value in up to two parts, the second one to be written by the caller. */
+static uint8_t *put_record(encoder *out, uint16_t tag, askr_slice name, size_t value_bytes)
+{
+    size_t left = out->cap - out->at;
+    if (name.len > UINT16_MAX || value_bytes > UINT32_MAX || left < RECORD_BYTES || left - RECORD_BYTES < name.len ||
+        left - RECORD_BYTES - name.len < value_bytes) {
+        out->is_too_long = 1;
+        return NULL;
+    }
+    uint8_t *p = out->buf + out->at;
+    const uint16_t name_len = (uint16_t)name.len;
+    const uint32_t value_len = (uint32_t)value_bytes;
+    memcpy(p, &tag, sizeof tag);
+    memcpy(p + 2, &name_len, sizeof name_len);
+    memcpy(p + 4, &value_len, sizeof value_len);
+    if (name.len > 0)
+        memcpy(p + RECORD_BYTES, name.at, name.len);
+    out->at += RECORD_BYTES + name.len + value_bytes;
+    return p + RECORD_BYTES + name.len;
+}
+
+static void put(encoder *out, uint16_t tag, askr_slice name, askr_slice value)
+{
+    uint8_t *p = put_record(out, tag, name, value.len);
+    if (p != NULL && value.len > 0)
+        memcpy(p, value.at, value.len);
+}
+
+static const askr_slice nothing = {.at = NULL, .len = 0};
+
+static askr_slice literal(const char *text, size_t len)
+{
+    return (askr_slice){.at = (const uint8_t *)text, .len = len};
+}
+#define LITERAL(text) literal("" text, sizeof(text) - 1)
+
+static void put_field(encoder *out, uint16_t tag, askr_slice value)
+{
+    put(out, tag, nothing, value);
+}
+
+static void put_number(encoder *out, uint16_t tag, uint64_t number)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put_field(out, tag, (askr_slice){.at = digits + at, .len = sizeof digits - at});
+}
+
+/* ---- the authority (askr_http.target.split_authority) ---- */
+
+/* The end of the host at the start of an authority, 0 when there is none. */
+static size_t host_end(askr_slice authority)
+{
+    size_t at = 0;
+    if (authority.len == 0 || authority.at[0] != '[') {
+        while (at < authority.len && askr_is_a(authority.at[at], ASKR_IN_HOST))
+            at++;
+        return at;
+    }
+    for (at = 1; at < authority.len &&
+                 (askr_is_a(authority.at[at], ASKR_HEX) || authority.at[at] == ':' || authority.at[at] == '.');
+         at++) {
+    }
+    return at < authority.len && authority.at[at] == ']' && at >= 3 && at <= 46 ? at + 1 : 0;
+}
+
+/* SERVER_NAME: the host, with its brackets; what is no authority stays as it is. */
+static askr_slice host_of(askr_slice authority)
+{
+    size_t end = host_end(authority), at = end;
+    if (at < authority.len && authority.at[at] == ':') {
+        at++;
+        while (at < authority.len && at - end <= 5 && authority.at[at] >= '0' && authority.at[at] <= '9')
+            at++;
+    }
+    if (at != authority.len)
+        return authority;
+    return end > 0 ? (askr_slice){.at = authority.at, .len = end} : LITERAL("localhost");
+}
+
+/* ---- the header fields (askr_http.cgi.request_headers) ---- */
+
+/* Of each field: which one of the same name comes next (its index + 1, 0: none), and whether one came before. */
+typedef struct {
+    uint8_t next[ASKR_REQUEST_FIELDS];
+    uint8_t is_later[ASKR_REQUEST_FIELDS];
+} name_chains;
+_Static_assert(ASKR_REQUEST_FIELDS < UINT8_MAX, "an index + 1 is one byte");
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+static int is_same_name(askr_slice a, askr_slice b)
+{
+    if (a.len != b.len)
+        return 0;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.at[i]) != lower(b.at[i]))
+            return 0;
+    return 1;
+}
+
+static void find_chains(const askr_request *rq, uint32_t count, name_chains *chains)
+{
+    uint64_t seen = 0;
+    uint8_t last[ASKR_REQUEST_FIELDS]; /* of the chain that begins here */
+    for (uint32_t i = 0; i < count; i++) {
+        const askr_request_field *f = &rq->fields[i];
+        uint64_t bit = (uint64_t)1 << (f->hash & 63u);
+        chains->next[i] = chains->is_later[i] = 0;
+        last[i] = (uint8_t)i;
+        if ((seen & bit) == 0) {
+            seen |= bit;
+            continue;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (rq->fields[j].hash != f->hash || chains->is_later[j] || !is_same_name(rq->fields[j].name, f->name))
+                continue;
+            chains->next[last[j]] = (uint8_t)(i + 1);
+            chains->is_later[i] = 1;
+            last[j] = (uint8_t)i;
+            break;
+        }
+    }
+}
+
+/*
+ * `Proxy` would become HTTP_PROXY (CVE-2016-5385); `X_Foo` would forge what a proxy says in `X-Foo`; the framing is CONTENT_LENGTH's;
+ * Host is written from the authority.
+ */
+static int is_for_php(const askr_request_field *f)
+{
+    switch (f->known) {
+    case ASKR_KNOWN_HOST:
+    case ASKR_KNOWN_PROXY:
+    case ASKR_KNOWN_CONTENT_LENGTH:
+    case ASKR_KNOWN_TRAILER: return 0;
+    case ASKR_KNOWN_NONE: break;
+    default: return 1;
+    }
+    return memchr(f->name.at, '_', f->name.len) == NULL && !is_same_name(f->name, LITERAL("transfer-encoding"));
+}
+
+static void put_joined(encoder *out, const askr_request *rq, const name_chains *chains, uint32_t first)
+{
+    const askr_request_field *f = &rq->fields[first];
+    const askr_slice between = f->known == ASKR_KNOWN_COOKIE ? LITERAL("; ") : LITERAL(", ");
+    size_t total = f->value.len;
+    for (uint32_t i = chains->next[first]; i != 0; i = chains->next[i - 1])
+        total += between.len + rq->fields[i - 1].value.len;
+    uint8_t *p = put_record(out, ASKR_FIELD_HEADER, f->name, total);
+    if (p == NULL)
+        return;
+    for (uint32_t i = first + 1; i != 0; i = chains->next[i - 1]) {
+        const askr_slice value = rq->fields[i - 1].value;
+        if (i != first + 1) {
+            memcpy(p, between.at, between.len);
+            p += between.len;
+        }
+        if (value.len > 0)
+            memcpy(p, value.at, value.len);
+        p += value.len;
+    }
+}
+
+static void put_headers(encoder *out, const askr_request *rq)
+{
+    name_chains chains;
+    uint32_t count = rq->field_count < ASKR_REQUEST_FIELDS ? rq->field_count : ASKR_REQUEST_FIELDS;
+    find_chains(rq, count, &chains);
+    put(out, ASKR_FIELD_HEADER, LITERAL("Host"), rq->authority.len > 0 ? rq->authority : LITERAL("localhost"));
+    for (uint32_t i = 0; i < count; i++) {
+        const askr_request_field *f = &rq->fields[i];
+        if (chains.is_later[i] || !is_for_php(f))
+            continue;
+        if (chains.next[i] == 0)
+            put(out, ASKR_FIELD_HEADER, f->name, f->value);
+        else
+            put_joined(out, rq, &chains, i);
+    }
+}
+
+int64_t askr_cgi_request(const askr_request *rq, const askr_script *script, const askr_cgi_policy *policy,
+                         const askr_cgi_peer *peer, uint64_t body_bytes, uint64_t now_wall_us, uint8_t *buf, size_t cap)
+{
+    encoder out = {.buf = buf, .cap = cap};
+    put_field(&out, ASKR_FIELD_METHOD, rq->method);
+    put_field(&out, ASKR_FIELD_TARGET, rq->target);
+    put_field(&out, ASKR_FIELD_QUERY, rq->query);
+    put_field(&out, ASKR_FIELD_SCRIPT_NAME, script->name);
+    put_field(&out, ASKR_FIELD_SCRIPT_FILENAME, script->filename);
+    put_field(&out, ASKR_FIELD_PATH_INFO, script->path_info);
+    put_field(&out, ASKR_FIELD_DOCUMENT_ROOT, policy->document_root);
+    put_field(&out, ASKR_FIELD_PROTOCOL, rq->is_1_1 ? LITERAL("HTTP/1.1") : LITERAL("HTTP/1.0"));
+    put_field(&out, ASKR_FIELD_SCHEME, policy->scheme);
+    put_field(&out, ASKR_FIELD_SERVER_NAME, host_of(rq->authority));
+    put_field(&out, ASKR_FIELD_SERVER_PORT, peer->server_port);
+    put_field(&out, ASKR_FIELD_SERVER_ADDR, peer->server_addr);
+    put_field(&out, ASKR_FIELD_REMOTE_ADDR, peer->remote_addr);
+    put_field(&out, ASKR_FIELD_REMOTE_PORT, peer->remote_port);
+    put_number(&out, ASKR_FIELD_REQUEST_TIME_US, now_wall_us);
+    if (body_bytes > 0)
+        put_number(&out, ASKR_FIELD_CONTENT_LENGTH, body_bytes);
+    put_headers(&out, rq);
+    return out.is_too_long ? ASKR_E2BIG : (int64_t)out.at;
+}
