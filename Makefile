@@ -25,11 +25,13 @@ ifneq ($(shell cat .venv/.home 2>/dev/null),$(CURDIR))
 $(shell rm -rf $(STAMPS))
 endif
 
-SHM_SOURCES := $(wildcard packages/askr-shm/csrc/*.[ch] packages/askr-shm/build_kernel.py)
+SHM_SOURCES := $(wildcard packages/askr-shm/csrc/*.[ch] packages/askr-shm/build_kernel.py \
+	packages/askr-shm/src/askr_shm/kernel_build.py)
+HTTP_SOURCES := $(SHM_SOURCES) $(wildcard packages/askr-http/csrc/*.[ch] packages/askr-http/build_kernel.py)
 PHP_SOURCES := $(SHM_SOURCES) $(wildcard packages/askr-php/csrc/*.[ch] packages/askr-php/build_kernel.py)
 
 .PHONY: help serve dev php test check lint fmt asan tsan bench soak docs constraints clean
-.PHONY: kernel-shm kernel-system kernel-vendor kernel-any
+.PHONY: kernel-shm kernel-http kernel-system kernel-vendor kernel-any
 .PHONY: need-dev need-system need-vendor need-any need-test need-bench FORCE
 
 help: ## list these targets
@@ -94,8 +96,9 @@ need-dev need-system need-vendor need-any need-test need-bench: need-%:
 	@bash scripts/need.sh $*
 
 kernel-shm: $(STAMPS)/kernel-shm
-kernel-system: $(STAMPS)/kernel-system
-kernel-vendor: $(STAMPS)/kernel-vendor
+kernel-http: $(STAMPS)/kernel-http
+kernel-system: $(STAMPS)/kernel-system $(STAMPS)/kernel-http
+kernel-vendor: $(STAMPS)/kernel-vendor $(STAMPS)/kernel-http
 kernel-any: $(STAMPS)/venv
 	@if $(BUILD_PHP) prefix >/dev/null 2>&1; then $(MAKE) kernel-vendor; else $(MAKE) kernel-system; fi
 
@@ -106,6 +109,11 @@ $(STAMPS)/venv: constraints.txt scripts/venv.sh $(wildcard packages/*/pyproject.
 $(STAMPS)/kernel-shm: $(STAMPS)/venv $(SHM_SOURCES)
 	@echo "askr: building the shared memory kernel"
 	@cd packages/askr-shm && ../../$(PYTHON_VENV) build_kernel.py
+	@touch $@
+
+$(STAMPS)/kernel-http: $(STAMPS)/kernel-shm $(HTTP_SOURCES)
+	@echo "askr: building the native wire's kernel"
+	@cd packages/askr-http && ../../$(PYTHON_VENV) build_kernel.py
 	@touch $@
 
 $(STAMPS)/kernel-system: $(STAMPS)/kernel-shm $(STAMPS)/php-system $(PHP_SOURCES)

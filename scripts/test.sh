@@ -31,7 +31,7 @@ run_pytest() { # PHP PATH...
 # What never meets PHP, and the applications, which need the vendor build, run once: in the last stage.
 with_system_php=(packages/askr-php/tests packages/askr-cli/tests tests/e2e)
 
-must "Python environment and shared memory kernel" make kernel-shm
+must "Python environment, kernels of shared memory and of the native wire" make kernel-http
 stage "Static checks" bash scripts/lint.sh
 stage "C tests under Address and Undefined Behaviour Sanitizer" make asan
 stage "C tests under Thread Sanitizer" make tsan

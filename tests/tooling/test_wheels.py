@@ -62,7 +62,11 @@ def test_a_wheel_holds_all_that_the_package_needs(wheel: zipfile.ZipFile) -> Non
     assert needed <= MAY_NEED[package]
 
     kernels = {name for name in names if name.endswith(".so")}
-    expected = {"askr-shm": {f"askr_shm/_kernel{EXT_SUFFIX}"}, "askr-php": {f"askr_php/_kernel_system{EXT_SUFFIX}"}}
+    expected = {
+        "askr-shm": {f"askr_shm/_kernel{EXT_SUFFIX}"},
+        "askr-php": {f"askr_php/_kernel_system{EXT_SUFFIX}"},
+        "askr-http": {f"askr_http/_kernel{EXT_SUFFIX}"},
+    }
     assert kernels == expected.get(package, set())
 
 
