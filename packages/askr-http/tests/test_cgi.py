@@ -137,7 +137,7 @@ def test_what_is_no_final_response(status: int) -> None:
 
 def test_a_line_of_the_access_log() -> None:
     line = access_line(
-        ts_wall_s=1, ip="::1", method=b"GET", path=b'/"\xe9', status=200, body_bytes=3, duration_s=0.0012345
+        ts_wall_s=1, ip="::1", method=b"GET", path=b'/"\xe9', status=200, body_bytes=3, duration_ns=1_234_567
     )
     assert line == b'{"ts":1,"ip":"::1","method":"GET","path":"/\\"\\u00e9","status":200,"bytes":3,"dur_ms":1.23}\n'
     assert json.loads(line)["path"] == '/"é'

@@ -100,7 +100,7 @@ class FrontContext:
                     path=path,
                     status=status,
                     body_bytes=body_bytes,
-                    duration_s=duration,
+                    duration_ns=round(duration * 1e9),
                 )
             )
 
