@@ -17,6 +17,7 @@ _OURS: Final = frozenset(
 )
 _PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 _PHRASES[413] = b"Content Too Large"  # RFC 9110's words; those of http.HTTPStatus depend on Python's version
+_PHRASES[414] = b"URI Too Long"
 _PHRASES[416] = b"Range Not Satisfiable"
 _PHRASES[422] = b"Unprocessable Content"
 
