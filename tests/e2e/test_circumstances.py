@@ -70,29 +70,34 @@ def test_a_client_of_ipv4_keeps_its_address_on_a_listener_of_ipv6(start: Callabl
     assert b'"REMOTE_ADDR":"127.0.0.1"' in answer.replace(b'": "', b'":"')
 
 
-def test_several_fronts_share_one_listener_and_outlive_each_other(start: Callable[..., Behaviours]) -> None:
+def test_several_fronts_share_an_address_and_outlive_each_other(start: Callable[..., Behaviours]) -> None:
     address = start("--fronts", "2")
     address.expect_log(r"front \d was killed by SIGKILL")
     fronts = address.process.fronts()
     assert len(fronts) == 2
     for victim in fronts:
-        os.kill(victim, signal.SIGSTOP)  # so that the other one has to accept
-        try:
-            for _ in range(5):
-                with Client(address) as client:
-                    assert client.get("/pid.php").status == 200
-        finally:
-            os.kill(victim, signal.SIGCONT)
-    with Client(address) as client:
-        assert client.get("/pid.php").status == 200
-        os.kill(fronts[0], signal.SIGKILL)
-        assert processes.wait_exit(fronts[0], PATIENCE_S)
-    address.wait_for(lambda: len(set(address.process.fronts()) - {fronts[0]}) == 2)
-    with ExitStack() as stack:  # more than one front can hold back, so that both have some
-        for client in [stack.enter_context(Client(address)) for _ in range(40)]:
-            assert client.get("/pid.php").status == 200
+        os.kill(victim, signal.SIGSTOP)  # it accepts no more: what the kernel gives it waits in its queue
+        with ExitStack() as stack:
+            clients = [stack.enter_context(Client(address)) for _ in range(40)]  # so many that it has some of them
+            os.kill(victim, signal.SIGKILL)
+            for client in clients:  # its successor has the queue
+                assert client.get("/pid.php").status == 200
+        address.wait_for(lambda gone=victim: len(set(address.process.fronts()) - {gone}) == 2)
     with pool_of(address.process.pid) as pool:
         address.wait_for(lambda: pool.books().are_balanced)
+
+
+def test_a_second_server_on_the_same_address_does_not_start(start: Callable[..., Behaviours]) -> None:
+    flags = ("--fronts", "2")
+    address = start(*flags)
+    words = [*server.askr_command(), "serve", "--root", str(APPS / "behaviours"), "--front", "pid.php", *flags]
+    second = subprocess.run(
+        [*words, "--listen", f"127.0.0.1:{address.port}"], capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert "Address already in use" in second.stderr
+    with Client(address) as client:
+        assert client.get("/pid.php").status == 200
 
 
 def test_a_front_that_was_stopped_for_good_does_not_hold_up_the_end(start: Callable[..., Behaviours]) -> None:

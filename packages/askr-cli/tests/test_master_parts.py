@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -68,22 +69,42 @@ def test_fronts_are_a_quarter_of_the_workers() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_listener_knows_its_port_and_a_taken_address_is_named(host: str) -> None:
-    listener = bind_listener(Address(host, 0))
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_a_listener_knows_its_port_and_a_taken_address_is_named(host: str, fronts: int) -> None:
+    listener = bind_listener(Address(host, 0), fronts)
     try:
         assert listener.address.port > 0
         with pytest.raises(ListenError, match=r"cannot listen on .*: Address already in use \(.*--listen\)"):
-            bind_listener(listener.address)
+            bind_listener(listener.address, fronts)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as client:
             client.connect(listener.address)
     finally:
-        os.close(listener.fd)
+        listener.close()
+
+
+def test_connections_are_shared_out_among_the_sockets_of_an_address() -> None:
+    listener = bind_listener(Address("127.0.0.1", 0), 4)
+    servers = [socket.socket(fileno=fd) for fd in listener.fds]
+    clients = [socket.create_connection(listener.address) for _ in range(200)]
+    shares = []
+    for server in servers:
+        accepted = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                accepted.append(server.accept()[0])
+        shares.append(len(accepted))
+        for sock in accepted:
+            sock.close()
+    for sock in (*servers, *clients):
+        sock.close()
+    assert sum(shares) == 200
+    assert min(shares) > 10  # 50 each on average: by chance 10 or fewer come once in 10^14 runs
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ListenError, match="does not have that address"):
-        bind_listener(Address("192.0.2.1", 0))
+        bind_listener(Address("192.0.2.1", 0), 1)
 
 
 def test_the_guard_counts_quick_failures_only() -> None:

@@ -41,21 +41,24 @@ def serve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> int:
         wire = choose_wire(settings.wire)
         _check_access_log(settings)
         _check_ready_fd(settings)
-        listener = bind_listener(settings.listen)
+        workers = settings.workers or granted_cpus()
+        fronts = settings.fronts or default_fronts(workers)
+        listener = bind_listener(settings.listen, fronts)
     except (ConfigError, ListenError, WireUnavailableError) as error:
         _tell_failure(settings, str(error))
         return 1
-    return _supervise(settings, places, wire, listener)
+    with contextlib.closing(listener):
+        return _supervise(settings, places, wire, listener, workers=workers, fronts=fronts)
 
 
-def _supervise(settings: Settings, places: Places, wire: WireName, listener: Listener) -> int:
+def _supervise(
+    settings: Settings, places: Places, wire: WireName, listener: Listener, *, workers: int, fronts: int
+) -> int:
     from askr_cli.master.launcher import ProcessLauncher
     from askr_cli.master.pool_port import ShmPoolPort
     from askr_cli.master.supervisor import Supervisor
     from askr_shm.pool import Pool, PoolSpec
 
-    workers = settings.workers or granted_cpus()
-    fronts = settings.fronts or default_fronts(workers)
     if places.app_base is not None:
         os.environ["ASKR_APP_BASE"] = places.app_base
     open_files = raise_open_files()
@@ -78,7 +81,6 @@ def _supervise(settings: Settings, places: Places, wire: WireName, listener: Lis
             on_up=lambda: _announce(settings, places, listener, wire=wire, workers=workers, fronts=fronts),
         )
         code = supervisor.run()
-    os.close(listener.fd)
     if code == 0:
         log.info("askr stopped")
     return code

@@ -33,7 +33,7 @@ class ProcessLauncher:
 
     def front(self, index: int, ready_fd: int) -> int:
         """Fork front `index`; it keeps the raised limit of open files, because it holds the connections."""
-        keep = {*self._pool_fds(), *(listener.fd for listener in self.listeners), ready_fd}
+        keep = {*self._pool_fds(), *self._listener_fds(index), ready_fd}
         gc.freeze()  # what exists now is not touched by collections in the child, so its pages stay shared
         return fork_child(lambda: self._be_front(index, ready_fd), name=f"askr-front-{index}", keep=keep)
 
@@ -44,6 +44,9 @@ class ProcessLauncher:
         return fork_child(
             lambda: self._be_template(control_fd), name="askr-template", keep=keep, open_files=self.open_files
         )
+
+    def _listener_fds(self, front: int) -> tuple[int, ...]:
+        return tuple(listener.fds[front] for listener in self.listeners)
 
     def _pool_fds(self) -> set[int]:
         return {self.pool.fd, self.pool.spool_fd, self.pool.master_eventfd, *self.pool.eventfds}
@@ -56,7 +59,7 @@ class ProcessLauncher:
         main(
             FrontSpec(
                 index=index,
-                listener_fds=tuple(listener.fd for listener in self.listeners),
+                listener_fds=self._listener_fds(index),
                 pool=self.pool,
                 root=self.places.root,
                 front_controller=self.places.front_controller,

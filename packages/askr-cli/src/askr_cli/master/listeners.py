@@ -1,7 +1,12 @@
-"""The listening sockets: bound by the master before any fork, accepted from by every front."""
+"""The listening sockets: bound by the master before any fork, one for each front (SO_REUSEPORT), so that the kernel shares out connections.
+
+Where all fronts accept from one socket, one front may get nearly all connections, and others are woken for nothing; with a socket each, the
+shares are even (docs/where-the-time-goes.md). The master keeps them open: what waits in the queue of a front that died is its successor's.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -27,29 +32,51 @@ class ListenError(Exception):
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening socket: its descriptor, and the address with the port that the kernel chose if 0 was asked for."""
+    """Listening sockets of one address: a descriptor for each front, and the address with the port that the kernel chose if 0 was asked for."""
 
-    fd: int
+    fds: tuple[int, ...]
     address: Address
 
+    def close(self) -> None:
+        """Listen no more."""
+        for fd in self.fds:
+            os.close(fd)
 
-def bind_listener(address: Address) -> Listener:
-    """Listen on `address`, without blocking.
+
+def bind_listener(address: Address, fronts: int) -> Listener:
+    """Listen on `address`, without blocking, with a socket for each of `fronts`.
 
     Raises:
         ListenError: the kernel refused.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((address.host, address.port))
-            sock.listen(BACKLOG)
-            sock.setblocking(False)
-            port = sock.getsockname()[1]
-            return Listener(sock.detach(), address._replace(port=port))
+        with contextlib.ExitStack() as undo:
+            first = undo.enter_context(_socket(address))
+            bound = address._replace(port=first.getsockname()[1])
+            sockets = [first]
+            if fronts > 1:
+                # Only now: with the option, another server of the same user could have bound the address as well.
+                first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                sockets += [undo.enter_context(_socket(bound, is_shared=True)) for _ in range(fronts - 1)]
+            return Listener(tuple(sock.detach() for sock in sockets), bound)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         advice = ADVICE.get(error.errno or 0)
         message = f"cannot listen on {address}: {reason}" + (f" ({advice})" if advice else "")
         raise ListenError(message) from None
+
+
+def _socket(address: Address, *, is_shared: bool = False) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((address.host, address.port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
