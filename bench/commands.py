@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench import compare_command, floor_command, fronts, head_of_line, kill, memory, respawn, soak
+from bench import compare_command, floor_command, fronts, head_of_line, idle, kill, memory, respawn, slow, soak
 from bench.options import Options
 from bench.paths import SetupError
 from bench.peers.frankenphp.build import build
@@ -26,6 +26,8 @@ MEASUREMENTS: dict[str, Callable[[Options, Path], Report]] = {
     "kill": kill.measure,
     "floor": floor_command.measure,
     "fronts": fronts.measure,
+    "idle": idle.measure,
+    "slow": slow.measure,
     "soak": soak.measure,
 }
 HELP = {
@@ -36,6 +38,8 @@ HELP = {
     "kill": "what a killed worker or front costs the clients",
     "floor": "CPU per fixed answer, against programs that only receive and send (epoll, io_uring)",
     "fronts": "how evenly several processes share a port: SO_REUSEPORT, a shared socket, EPOLLEXCLUSIVE",
+    "idle": "10,000 connections that wait: memory for each, and wake-ups meanwhile",
+    "slow": "latency of 50 honest connections beside 2,000 slow clients",
     "soak": "100,000 requests in both modes: memory, descriptors and the shared memory's books stay flat",
 }
 

@@ -120,6 +120,41 @@ def memory(pids: Iterable[int]) -> Memory:
     return Memory(rss, pss, private)
 
 
+@dataclass(frozen=True)
+class Wakes:
+    """How often a thread returned from waiting so far: its voluntary context switches."""
+
+    thread: int
+    name: str
+    count: int
+
+
+def parse_wakes(thread: int, text: str) -> Wakes:
+    """Read /proc/PID/task/THREAD/status."""
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return Wakes(thread, fields["Name"].strip(), int(fields["voluntary_ctxt_switches"]))
+
+
+def wakes(pids: Iterable[int]) -> list[Wakes]:
+    """Return the wake-ups of all threads of the processes `pids`."""
+    found = []
+    for pid in pids:
+        for entry in (PROC / str(pid) / "task").iterdir():
+            try:
+                found.append(parse_wakes(int(entry.name), (entry / "status").read_text(errors="replace")))
+            except GONE:
+                continue
+    return found
+
+
+def slab_bytes() -> int:
+    """Return the size of the kernel's caches, sockets included."""
+    for line in (PROC / "meminfo").read_text().splitlines():
+        if line.startswith("Slab:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def descriptors(pids: Iterable[int]) -> int:
     """Return how many descriptors the processes `pids` have open."""
     count = 0

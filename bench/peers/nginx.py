@@ -24,7 +24,7 @@ daemon off;
 worker_processes {cpus};
 pid {folder}/nginx.pid;
 error_log {folder}/nginx-errors.log warn;
-events {{ worker_connections 2048; }}
+events {{ worker_connections 16384; }}
 http {{
   include /etc/nginx/mime.types;
   default_type application/octet-stream;
