@@ -8,18 +8,23 @@
 
 int askr_unnamed_file_open(const char *directory)
 {
-    char path[4096];
     int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
-    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) /* those: overlay, NFS, old kernels */
-        return ASKR_ESYS;
+    if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+        return askr_unnamed_file_open_by_name(directory);
+    return ASKR_ESYS;
+}
+
+int askr_unnamed_file_open_by_name(const char *directory)
+{
+    char path[4096];
     int n = snprintf(path, sizeof path, "%s/askr-response-XXXXXX", directory);
     if (n < 0 || (size_t)n >= sizeof path) {
         errno = ENAMETOOLONG;
         return ASKR_ESYS;
     }
-    fd = mkostemp(path, O_CLOEXEC);
+    int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
         return ASKR_ESYS;
     (void)unlink(path);

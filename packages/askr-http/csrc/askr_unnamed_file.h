@@ -11,6 +11,8 @@
 
 /* The descriptor, or ASKR_ESYS. */
 int askr_unnamed_file_open(const char *directory);
+/* The same where the file system has no O_TMPFILE (overlay, NFS): made with a name, which is taken away at once. */
+int askr_unnamed_file_open_by_name(const char *directory);
 /* All n bytes, or ASKR_ESYS (ENOSPC, EDQUOT, EFBIG ...): then what stands behind `at` counts for nothing. */
 int askr_unnamed_file_write(int fd, uint64_t at, const uint8_t *buf, size_t n);
 /* Bytes read, at least 1, or ASKR_ESYS. */
