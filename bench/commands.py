@@ -12,7 +12,19 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench import compare_command, floor_command, fronts, head_of_line, idle, kill, memory, respawn, slow, soak
+from bench import (
+    compare_command,
+    floor_command,
+    fronts,
+    head_of_line,
+    idle,
+    kill,
+    memory,
+    profile_command,
+    respawn,
+    slow,
+    soak,
+)
 from bench.options import Options
 from bench.paths import SetupError
 from bench.peers.frankenphp.build import build
@@ -28,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Options, Path], Report]] = {
     "fronts": fronts.measure,
     "idle": idle.measure,
     "slow": slow.measure,
+    "profile": profile_command.measure,
     "soak": soak.measure,
 }
 HELP = {
@@ -40,6 +53,7 @@ HELP = {
     "fronts": "how evenly several processes share a port: SO_REUSEPORT, a shared socket, EPOLLEXCLUSIVE",
     "idle": "10,000 connections that wait: memory for each, and wake-ups meanwhile",
     "slow": "latency of 50 honest connections beside 2,000 slow clients",
+    "profile": "where the time goes: functions by perf, system calls by strace, flame graphs",
     "soak": "100,000 requests in both modes: memory, descriptors and the shared memory's books stay flat",
 }
 

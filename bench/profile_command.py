@@ -1,0 +1,217 @@
+"""Where the time goes: CPU time by thread and by function, and system calls for each answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import flame, load, machine, stacks, table
+from bench.compare import Plan, sample, say
+from bench.documents import Document, documents
+from bench.figures import Sample
+from bench.options import Options
+from bench.paths import CHECKOUT, SetupError, tool
+from bench.peers.base import Running, started
+from bench.peers.registry import PEERS
+from bench.results import Report
+from bench.sites import SITES
+from bench.syscalls import Calls, counted
+
+# peer, document: what is looked at
+CASES = (
+    ("askr", "404"),
+    ("askr", "1k"),
+    ("askr", "64k"),
+    ("askr", "hello"),
+    ("askr-worker", "hello"),
+    ("askr-worker", "json"),
+    ("askr-worker", "laravel"),
+)
+DRAWN = {("askr-worker", "hello"), ("askr", "hello"), ("askr", "1k"), ("askr-worker", "laravel")}
+IMAGES = CHECKOUT / "docs/images"
+FREQUENCY_HZ = 1499  # no multiple of what others do by the clock
+STACK_BYTES = 8192  # of each sample, from which perf finds the callers
+TOP = 16
+CALLS_S = 1.0
+WIRE, FRONT, WORKER = "askr-wire", "askr-front", "askr-worker"
+
+
+@dataclass
+class Profile:
+    """One case: the sample without any tool, the shares of functions by thread, and system calls by side."""
+
+    requests: int
+    cpu_us: float
+    php_cpu_us: float
+    samples: dict[str, int] = field(default_factory=dict)
+    own: dict[str, dict[str, int]] = field(default_factory=dict)
+    calls_requests: int = 0
+    front_calls: Calls = field(default_factory=Calls)
+    worker_calls: Calls = field(default_factory=Calls)
+
+
+def measure(options: Options, folder: Path) -> Report:
+    """Profile each case."""
+    chosen = {document.name for document in options.documents}
+    plan = Plan((), (), 1, options.seconds, options.connections, options.executors)
+    report = Report(
+        "profile",
+        "Where the time goes",
+        machine.look(),
+        {"seconds": options.seconds, "connections": options.connections, "executors": options.executors},
+    )
+    method = (
+        f"First the CPU time without any tool, {options.seconds:g} s with {options.connections} connections; then perf ({FREQUENCY_HZ} samples of the CPU clock a second, "
+        f"{STACK_BYTES // 1024} KiB of stack each) and after it strace, each under the same load again.\n"
+        "µs are a function's share of the samples of its side times that side's CPU time, so they do not contain what the tools cost.\n"
+        "This machine has no hardware counters: what runs with interrupts off is booked where they are switched on again "
+        "(`finish_task_switch`, `_raw_spin_unlock_irqrestore` and the like)."
+    )
+    report.sections = [method]
+    for name, document_name in CASES:
+        if document_name not in chosen:
+            continue
+        document = documents()[document_name]
+        case = f"{PEERS[name].title}: {document.title}"
+        own = folder / f"{name}-{document_name}"
+        own.mkdir()
+        with started(PEERS[name], SITES[document.site](own), options.executors, own) as running:
+            found, trees = _profile(running, document, plan, own)
+        report.content[f"{name} {document_name}"] = found
+        report.sections.append(section(case, found))
+        if (name, document_name) in DRAWN and not options.is_quick:
+            report.drawings[IMAGES / f"flame-{name}-{document_name}.svg"] = flame.draw(case, NOTE, trees)
+        say(f"profile {case}: {found.cpu_us:.1f} µs, of them {found.php_cpu_us:.1f} in PHP")
+    return report
+
+
+NOTE = "Width is CPU time. Green: Askr's own functions; violet: PHP; orange: the kernel; grey: C library and others."
+
+
+def section(case: str, found: Profile) -> str:
+    """Return the tables of one case."""
+    front_us = found.cpu_us - found.php_cpu_us
+    cost = f"{table.significant(found.cpu_us)} µs of CPU per answer: {table.significant(front_us)} in the front, {table.significant(found.php_cpu_us)} in PHP's processes."
+    parts = [f"## {case}\n\n{cost}"]
+    parts += [
+        _functions(title, sides, cost, found)
+        for title, sides, cost in (("front", (WIRE, FRONT), front_us), ("PHP's processes", (WORKER,), found.php_cpu_us))
+        if any(found.samples.get(side) for side in sides)
+    ]
+    rows = [
+        (side, table.number(sum(calls.counts.values()) / found.calls_requests, 2), _each(calls, found.calls_requests))
+        for side, calls in (("front", found.front_calls), ("PHP's processes", found.worker_calls))
+        if calls.counts and found.calls_requests
+    ]
+    if rows:
+        parts.append(table.markdown(("system calls per answer", "all", "which"), rows))
+    return "\n\n".join(parts)
+
+
+def _functions(title: str, sides: Sequence[str], cost_us: float, found: Profile) -> str:
+    counts: Counter[str] = Counter()
+    for side in sides:
+        counts.update(found.own.get(side, {}))
+    whole = sum(counts.values())
+    rows = [
+        (f"`{name}`", f"{count / whole * 100:.1f} %", table.number(count / whole * cost_us, 2))
+        for name, count in counts.most_common(TOP)
+    ]
+    return table.markdown((f"function itself, {title}", "share", "µs per answer"), rows)
+
+
+def _each(calls: Calls, requests: int) -> str:
+    parts = []
+    for name, count in sorted(calls.counts.items(), key=lambda pair: -pair[1]):
+        if count / requests >= 0.005:
+            failed = calls.errors.get(name, 0) / requests
+            parts.append(f"{name} {count / requests:.2f}" + (f" ({failed:.2f} failed)" if failed >= 0.005 else ""))
+    return ", ".join(parts)
+
+
+def _profile(running: Running, document: Document, plan: Plan, folder: Path) -> tuple[Profile, stacks.Node]:
+    sample(running, document, plan, 1.0)  # warm-up
+    plain: Sample = sample(running, document, plan, plan.seconds)
+    found = Profile(plain.requests, plain.cpu_us, plain.php_cpu_us)
+    each = list(stacks.parse(_perf(running, document, plan, folder)))
+    by_thread: dict[str, list[stacks.Stack]] = {}
+    for thread, stack in each:
+        by_thread.setdefault(side_of(thread), []).append(trimmed(stack))
+    for side, found_stacks in by_thread.items():
+        found.samples[side] = len(found_stacks)
+        found.own[side] = dict(stacks.own_counts(found_stacks).most_common(200))
+    with _both_counted(running, folder) as (found.front_calls, found.worker_calls):
+        found.calls_requests = _load(running, document, plan, CALLS_S).requests
+    counts: Counter[stacks.Stack] = Counter()
+    for side, found_stacks in by_thread.items():
+        counts.update((side, *stack) for stack in found_stacks)
+    return found, stacks.tree("all", counts)
+
+
+def side_of(thread: str) -> str:
+    """Return which part of Askr a thread belongs to: the wire's thread, the event loop's, or a worker."""
+    return next((side for side in (WIRE, FRONT, WORKER) if thread.startswith(side)), thread)
+
+
+# The way to these is the same in every stack of a thread: it says nothing and makes the picture high.
+ENTRIES = ("askr_wire_loop", "askr_wire_run", "askr_worker_serve", "php_execute_scripts", "zif_askr_handle_request")
+
+
+def trimmed(stack: stacks.Stack) -> stacks.Stack:
+    """Return a stack without the frames above the first function that all of its thread's stacks go through."""
+    for entry in ENTRIES:
+        if entry in stack:
+            return stack[stack.index(entry) :]
+    return stack
+
+
+@contextmanager
+def _both_counted(running: Running, folder: Path) -> Iterator[tuple[Calls, Calls]]:
+    with counted(running.edges(), folder) as front:
+        executors = running.executors()
+        if not executors:
+            yield front, Calls()
+            return
+        with counted(executors, folder) as worker:
+            yield front, worker
+
+
+def _load(running: Running, document: Document, plan: Plan, seconds: float) -> load.Load:
+    connections = document.connections or plan.connections
+    return load.run(running.host, running.port, document, connections=connections, seconds=seconds)
+
+
+def _perf(running: Running, document: Document, plan: Plan, folder: Path) -> str:
+    out = folder / "perf.data"
+    pids = ",".join(map(str, running.edges() + running.executors()))
+    words = [
+        tool("perf", "linux-perf"),
+        "record",
+        "-q",
+        "-e",
+        "cpu-clock",
+        "-F",
+        str(FREQUENCY_HZ),
+        "-o",
+        os.fspath(out),
+    ]
+    words += ["--call-graph", f"dwarf,{STACK_BYTES}", "-p", pids]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.2)  # perf says nothing when it has begun
+        _load(running, document, plan, plan.seconds)
+    finally:
+        process.send_signal(signal.SIGINT)
+        error = process.communicate()[1]
+    script = [tool("perf", "linux-perf"), "script", "-i", os.fspath(out), "-F", "comm,tid,ip,sym,dso"]
+    done = subprocess.run(script, check=False, capture_output=True, text=True)
+    if done.returncode != 0 or not done.stdout:
+        raise SetupError(f"perf found nothing: {error}{done.stderr}")
+    return done.stdout
