@@ -15,6 +15,7 @@ APP ?= examples/hello
 LISTEN ?= 127.0.0.1:8000
 PHP ?=
 ARGS ?=
+FUZZ_SECONDS ?= 60
 export ASKR_CACHE PHP_TARBALL PHP_BRANCH PHP_PROFILE PYTHON
 
 STAMPS := .venv/.stamps
@@ -30,9 +31,9 @@ SHM_SOURCES := $(wildcard packages/askr-shm/csrc/*.[ch] packages/askr-shm/build_
 HTTP_SOURCES := $(SHM_SOURCES) $(wildcard packages/askr-http/csrc/*.[ch] packages/askr-http/build_kernel.py)
 PHP_SOURCES := $(SHM_SOURCES) $(wildcard packages/askr-php/csrc/*.[ch] packages/askr-php/build_kernel.py)
 
-.PHONY: help serve dev php test check lint fmt asan tsan bench soak docs constraints clean
+.PHONY: help serve dev php test check lint fmt asan tsan fuzz bench soak docs constraints clean
 .PHONY: kernel-shm kernel-http kernel-system kernel-vendor kernel-any
-.PHONY: need-dev need-system need-vendor need-any need-test need-bench FORCE
+.PHONY: need-dev need-system need-vendor need-any need-fuzz need-test need-bench FORCE
 
 help: ## list these targets
 	@echo 'Usage: make TARGET [NAME=value ...]'
@@ -62,13 +63,17 @@ lint: need-dev ## ruff, mypy --strict, import-linter, clang-format
 fmt: need-dev ## format Python and C
 	@$(MAKE) $(STAMPS)/venv
 	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format --quiet .
-	@find packages/*/csrc packages/*/ctests -name '*.[ch]' | xargs -r .venv/bin/clang-format -i
+	@find packages/*/csrc packages/*/ctests packages/askr-http/fuzz -name '*.[ch]' | xargs -r .venv/bin/clang-format -i
 
 asan: need-system ## C tests under Address Sanitizer and Undefined Behaviour Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=asan
 
 tsan: need-system ## C tests under Thread Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=tsan
+
+fuzz: need-fuzz ## fuzz the native wire's codec against the pure wire, for FUZZ_SECONDS=60
+	@$(MAKE) $(STAMPS)/venv
+	@bash scripts/fuzz.sh $(FUZZ_SECONDS)
 
 bench: need-bench ## measure Askr and its peers (ARGS='--help' lists what else)
 	@$(MAKE) kernel-vendor
@@ -92,7 +97,7 @@ clean: ## remove what make made in this checkout (caches in ~/.cache/askr stay)
 	find packages -name '_kernel*' \( -name '*.so' -o -name '*.c' -o -name '*.o' \) -path '*/src/*' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-need-dev need-system need-vendor need-any need-test need-bench: need-%:
+need-dev need-system need-vendor need-any need-fuzz need-test need-bench: need-%:
 	@bash scripts/need.sh $*
 
 kernel-shm: $(STAMPS)/kernel-shm

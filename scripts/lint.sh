@@ -16,7 +16,7 @@ check "ruff" $bin/ruff check --quiet .
 check "ruff format (make fmt)" $bin/ruff format --check --quiet .
 check "mypy" $bin/mypy packages/*/src
 # What is not installed: one run per set, because each folder of tests has a conftest.
-for set in packages/*/tests tests scripts bench vendor/php-src packages/*/setup.py packages/*/build_kernel.py; do
+for set in packages/*/tests packages/*/fuzz tests scripts bench vendor/php-src packages/*/setup.py packages/*/build_kernel.py; do
     [ -n "$(find "$set" -name '*.py' -print -quit 2>/dev/null)" ] || continue
     options=()
     # A test returns nothing and takes fixtures: it may leave the annotations out; its body is checked all the same.
@@ -24,7 +24,7 @@ for set in packages/*/tests tests scripts bench vendor/php-src packages/*/setup.
     check "mypy $set" $bin/mypy "${options[@]}" "$set"
 done
 check "import-linter" $bin/lint-imports --no-cache
-mapfile -t c_files < <(find packages/*/csrc packages/*/ctests -name '*.[ch]')
+mapfile -t c_files < <(find packages/*/csrc packages/*/ctests packages/askr-http/fuzz -name '*.[ch]')
 [ ${#c_files[@]} -eq 0 ] || check "clang-format (make fmt)" $bin/clang-format --dry-run -Werror "${c_files[@]}"
 mapfile -t shell_scripts < <(find scripts bench vendor tests .ci/run -name '*.sh' -o -path .ci/run)
 for script in "${shell_scripts[@]}"; do check "bash -n $script" bash -n "$script"; done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # need.sh - see to it that the machine has what a goal needs, in one installation.
 #
-#   need.sh dev|system|vendor|any|test|bench
+#   need.sh dev|system|vendor|any|fuzz|test|bench
 #
 # "any" is what `make check` runs with: PHP from source if it is built already, else the distribution's.
 #
@@ -41,9 +41,23 @@ need_vendor() {
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || packages+=(debian-archive-keyring)
 }
 need_any() { if askr_has_built_php; then need_vendor; else need_system; fi; }
+need_fuzz() {
+    need_dev
+    local version='' empty='int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return !data && size; }'
+    ! clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null - <<<"$empty" 2>/dev/null || return 0
+    # libFuzzer and the sanitizers are in a package of clang's version, which apt knows before clang is there, if it has lists.
+    if ! has clang; then
+        version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+        [ -n "$version" ] || bash "$here/apt-install.sh" "${reasons[fuzz]}" clang
+        packages+=(clang)
+    fi
+    [ -n "$version" ] || version=$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)
+    packages+=("libclang-rt-${version:-14}-dev")
+}
 need_test() {
     need_system
     need_vendor
+    need_fuzz
     has curl || packages+=(curl)
     { has mariadbd || exists /usr/sbin/mariadbd; } || packages+=(mariadb-server-core)
     has mariadb || packages+=(mariadb-client-core)
@@ -60,12 +74,13 @@ need_bench() {
     exists /usr/lib/uwsgi/plugins/php_plugin.so || packages+=(uwsgi-plugin-php)
 }
 
-goal=${1:?usage: need.sh dev|system|vendor|any|test|bench}
+goal=${1:?usage: need.sh dev|system|vendor|any|fuzz|test|bench}
 declare -A reasons=(
     [dev]="to build Askr"
     [system]="to build Askr with the distribution's PHP"
     [vendor]="to build Askr with PHP from source"
     [any]="to build Askr and check it"
+    [fuzz]="to fuzz the native wire's codec"
     [test]="to run the tests"
     [bench]="to run the benchmarks"
 )

@@ -1,0 +1,108 @@
+#include "ask.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static FILE *to_oracle, *from_oracle;
+
+static void fail(const char *sentence)
+{
+    fprintf(stderr, "ask: %s\n", sentence);
+    abort();
+}
+
+void message_clear(message *m)
+{
+    m->len = 0;
+}
+
+void message_bytes(message *m, const void *bytes, size_t n)
+{
+    if (n > m->cap - m->len) {
+        m->cap = (m->len + n) * 2;
+        m->bytes = realloc(m->bytes, m->cap);
+        if (m->bytes == NULL)
+            fail("no memory");
+    }
+    if (n > 0)
+        memcpy(m->bytes + m->len, bytes, n);
+    m->len += n;
+}
+
+void message_number(message *m, uint64_t n)
+{
+    message_bytes(m, &n, sizeof n);
+}
+
+void ask_start(void)
+{
+    const char *command = getenv("ASKR_ORACLE");
+    int there[2], back[2];
+    if (command == NULL)
+        fail("ASKR_ORACLE does not name the oracle; scripts/fuzz.sh does");
+    if (pipe(there) != 0 || pipe(back) != 0)
+        fail("no pipes");
+    switch (fork()) {
+    case -1: fail("no process"); break;
+    case 0:
+        dup2(there[0], 0);
+        dup2(back[1], 1);
+        close(there[0]), close(there[1]), close(back[0]), close(back[1]);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    default: break;
+    }
+    close(there[0]), close(back[1]);
+    signal(SIGPIPE, SIG_IGN);
+    to_oracle = fdopen(there[1], "wb");
+    from_oracle = fdopen(back[0], "rb");
+    if (to_oracle == NULL || from_oracle == NULL)
+        fail("no streams");
+}
+
+static void put(const void *bytes, size_t n)
+{
+    if (n > 0 && fwrite(bytes, 1, n, to_oracle) != n)
+        fail("the oracle takes nothing");
+}
+
+static void get(void *bytes, size_t n)
+{
+    if (n > 0 && fread(bytes, 1, n, from_oracle) != n)
+        fail("the oracle is gone");
+}
+
+static void show(const char *whose, const uint8_t *bytes, size_t n)
+{
+    fprintf(stderr, "%s: ", whose);
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, bytes[i] >= ' ' && bytes[i] <= '~' && bytes[i] != '\\' ? "%c" : "\\x%02x", bytes[i]);
+    fputc('\n', stderr);
+}
+
+void ask(const uint8_t *data, size_t size, uint64_t requests, uint64_t is_waiting, const message *told)
+{
+    static message heard;
+    uint64_t question[3] = {size, requests, is_waiting}, n;
+    put(question, sizeof question);
+    put(data, size);
+    if (fflush(to_oracle) != 0)
+        fail("the oracle takes nothing");
+    get(&n, sizeof n);
+    message_clear(&heard);
+    while (heard.len < n) {
+        uint8_t piece[4096];
+        size_t some = n - heard.len < sizeof piece ? (size_t)(n - heard.len) : sizeof piece;
+        get(piece, some);
+        message_bytes(&heard, piece, some);
+    }
+    if (heard.len == told->len && (told->len == 0 || memcmp(heard.bytes, told->bytes, told->len) == 0))
+        return;
+    show("input", data, size);
+    show("codec", told->bytes, told->len);
+    show("oracle", heard.bytes, heard.len);
+    fail("the codec and the pure wire do not agree");
+}
