@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from askr_http.errors import ServerAnswer
 from askr_http.exchange import Address, Headers, RequestHead
 from askr_http.routing import Kind, Redirect, Refuse, RoutePolicy, Script, ServerOptions, StaticFile, Tree, route
 from askr_http.target import parse_target
@@ -46,7 +47,9 @@ def tree(path: bytes) -> Kind:
     return Kind.NOTHING
 
 
-def ask(target: str, *, method: bytes = b"GET", scripts: bool = True, tree: Tree = tree) -> object:
+def ask(
+    target: str, *, method: bytes = b"GET", scripts: bool = True, tree: Tree = tree, front: bytes = b"index.php"
+) -> object:
     parsed = parse_target(method, target.encode("latin-1"))
     head = RequestHead(
         method,
@@ -62,7 +65,7 @@ def ask(target: str, *, method: bytes = b"GET", scripts: bool = True, tree: Tree
         Address("", 0),
         is_tls=False,
     )
-    return route(head, RoutePolicy(b"/srv", b"index.php", scripts), tree)
+    return route(head, RoutePolicy(b"/srv", front, scripts), tree)
 
 
 def script(name: str, path_info: str = "") -> Script:
@@ -128,6 +131,23 @@ def test_a_script_is_found_with_its_path_info(target: str, wanted: Script) -> No
 @pytest.mark.parametrize("target", ["/wp-login.php", "/wp-admin/", "/wp-admin", "/index.php/x", "/"])
 def test_without_scripts_only_the_front_controller_runs(target: str) -> None:
     assert ask(target, scripts=False) == FRONT
+
+
+@pytest.mark.parametrize(
+    "target", ["/nothing", "/.env", "/index.php~", "/upload/", "/upload", "/css/../x", "/a/%2f", "/missing.php", "//"]
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"PURGE"])
+def test_without_a_front_controller_what_no_file_answers_does_not_exist(target: str, method: bytes) -> None:
+    found = ask(
+        target, method=method, front=b"", tree=lambda path: Kind.NOTHING if path == b"index.php" else tree(path)
+    )
+    assert found == Refuse(ServerAnswer.NOT_FOUND)
+
+
+def test_without_a_front_controller_files_and_scripts_are_found() -> None:
+    assert ask("/css/app.css", front=b"") == StaticFile(b"css/app.css")
+    assert ask("/wp-login.php/x", front=b"") == script("/wp-login.php", "/x")
+    assert ask("/", front=b"") == script("/index.php")
 
 
 def test_without_scripts_files_are_still_files() -> None:

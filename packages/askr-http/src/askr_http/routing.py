@@ -6,7 +6,7 @@ No I/O: what lies below the root is asked of a `Tree`. The order, for a path wit
     a, a/b or a/b/c is a regular file "*.php"         → that script, the rest is PATH_INFO    (scripts)
     a/b/c is a directory with an index                → with a slash at the end the index: index.php, index.html;
                                                         without one, a redirect to the path with the slash
-    everything else                                   → the front controller
+    everything else                                   → the front controller; 404 where there is none
 
 A script is found by its own name, never by what follows it: /upload/x.jpg/y.php is not x.jpg, because no regular file is named
 upload/x.jpg/y.php and x.jpg is no script ("cgi.fix_pathinfo" attacks). Components are decoded one by one, so that `%2f` never
@@ -57,7 +57,7 @@ class RoutePolicy:
 
     Attributes:
         root: The document root, absolute, without a slash at its end.
-        front_controller: Its path below the root.
+        front_controller: Its path below the root; empty: there is none, and what no file answers does not exist.
         runs_scripts: Whether requests may name scripts; otherwise PHP is the front controller alone.
     """
 
@@ -124,8 +124,10 @@ def _is_name(component: bytes) -> bool:
     return len(component) <= _LONGEST_NAME and _NOT_IN_NAMES.search(component) is None
 
 
-def front_controller(policy: RoutePolicy) -> Script:
-    """Return the route to the front controller."""
+def front_controller(policy: RoutePolicy) -> Script | Refuse:
+    """Return the route of what no file answers."""
+    if not policy.front_controller:
+        return Refuse(ServerAnswer.NOT_FOUND)
     return Script(b"/" + policy.front_controller, policy.root + b"/" + policy.front_controller, b"")
 
 
