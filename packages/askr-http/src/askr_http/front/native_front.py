@@ -29,6 +29,10 @@ from askr_http.front.spec import FrontSpec
 log = logging.getLogger("askr.front")
 
 _LOG_DELAY_S: Final = 0.05
+_WARNINGS: Final = {  # by counter: what is said when it has grown, with the difference
+    "accept_pauses": "accepting was paused %d times: no descriptors, or no memory for connections; it goes on by itself",
+    "log_dropped": "access log: %d lines were dropped because they were not taken in time",
+}
 
 
 class WireLog:
@@ -96,7 +100,7 @@ class NativeFront:
         if wire_log is not None:
             wire_log.wire = self._wire
         self._log_timer: asyncio.TimerHandle | None = None
-        self._log_dropped = 0
+        self._warned = dict.fromkeys(_WARNINGS, 0)
         self._drained: Final = asyncio.Event()
         self._is_running = False
 
@@ -138,6 +142,7 @@ class NativeFront:
         if self._log_timer is not None:
             self._log_timer.cancel()
         self._pull_log()
+        self._warn()
         log.debug("native wire: %s", self._wire.counters())
         return cut
 
@@ -147,6 +152,7 @@ class NativeFront:
             self._adopt(one)
         if is_drained:
             self._drained.set()
+        self._warn()
         if handed or is_drained or self._log is None:
             return
         # Lines: the first ones may wait for more, but if we are told again a lot has come.
@@ -156,17 +162,20 @@ class NativeFront:
             self._log_timer.cancel()
             self._pull_log()
 
+    def _warn(self) -> None:
+        """Say what the wire, which has no words, has counted."""
+        counters = self._wire.counters()
+        for name, sentence in _WARNINGS.items():
+            count = getattr(counters, name)
+            if count > self._warned[name]:
+                log.warning(sentence, count - self._warned[name])
+                self._warned[name] = count
+
     def _pull_log(self) -> None:
         self._log_timer = None
         if self._log is None:
             return
         self._log.pull()
-        dropped = self._wire.counters().log_dropped
-        if dropped > self._log_dropped:
-            log.warning(
-                "access log: %d lines were dropped because they were not taken in time", dropped - self._log_dropped
-            )
-            self._log_dropped = dropped
 
     def _adopt(self, one: HandedOver) -> None:
         loan = WireLoan(self._wire, one.number, one.data, one.head_since_mono_ns)
