@@ -46,6 +46,11 @@ uint32_t askr_calls_count(const askr_calls *c)
     return c->count;
 }
 
+uint64_t askr_calls_spool_failures(const askr_calls *c)
+{
+    return c->spool_failures;
+}
+
 askr_call_slot *askr_calls_find(askr_calls *c, askr_xid x)
 {
     uint32_t index = (uint32_t)x;
@@ -83,6 +88,8 @@ int askr_calls_keep(askr_calls *c, askr_call_slot *slot, const uint8_t *buf, uin
     memcpy(slot->overflow, buf, n);
     slot->overflow_len = slot->overflow_cap = n;
     *c->config.output.held_bytes += n;
+    c->spool_failures += !slot->had_overflow;
+    slot->had_overflow = 1;
     return ASKR_OK;
 }
 

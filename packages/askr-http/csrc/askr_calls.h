@@ -75,5 +75,7 @@ askr_call_verdict askr_call_late(askr_calls *c, askr_call *call, askr_answer_id 
 void askr_call_drop(askr_calls *c, askr_call *call);
 /* Calls that are open or dropped and not settled. */
 uint32_t askr_calls_count(const askr_calls *c);
+/* Responses so far that neither memory nor disk had room for, so that their workers had to wait for the reader. */
+uint64_t askr_calls_spool_failures(const askr_calls *c);
 
 #endif

@@ -15,6 +15,7 @@ typedef struct {
     void *owner;       /* NULL: dropped */
     uint8_t *overflow; /* malloc: bytes of the response, framed, that no output took */
     uint32_t overflow_at, overflow_len, overflow_cap;
+    int had_overflow;  /* it was counted */
     int is_unreadable; /* dropped, and its bytes are not even to be thrown away: the chain is not whole */
 } askr_call_slot;
 
@@ -22,6 +23,7 @@ struct askr_calls {
     askr_calls_config config;
     uint32_t exchanges;
     uint32_t count;
+    uint64_t spool_failures;
     askr_call_slot slots[];
 };
 
