@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import select
 import signal
 import socket
@@ -16,10 +18,13 @@ from typing import NoReturn, Self
 
 from askr_http.front import FrontSpec, main
 from askr_http.limits import Limits
-from askr_shm.pool import ExchangeState, Pool, PoolSpec
+from askr_http.wires import WireName
+from askr_shm.pool import Audit, ExchangeState, Pool, PoolSpec
 from askr_shm.worker_port import TakenRequest, WorkerPort
 
 TIMEOUT_S = 10.0
+WIRES: tuple[WireName, ...] = ("pure", "native")
+_wire: WireName = "pure"
 App = Callable[["Worker", TakenRequest, bytes], None]
 
 
@@ -47,12 +52,25 @@ class Worker:
 
 @dataclass
 class Front:
-    """A running front."""
+    """A running front; `log_fd` is a file that holds what it logs."""
 
     pid: int
     address: tuple[str, int]
     pool: Pool
     worker: Worker | None
+    log_fd: int
+    log: str = ""
+
+    def log_text(self) -> str:
+        """Return what it has logged."""
+        if self.log_fd >= 0:
+            self.log = os.pread(self.log_fd, os.fstat(self.log_fd).st_size, 0).decode()
+        return self.log
+
+    def counters(self) -> dict[str, int]:
+        """Return what its native wire had counted when it stopped."""
+        (line,) = [line for line in self.log_text().splitlines() if "WireCounters(" in line]
+        return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
 
     def connect(self) -> Client:
         return Client(socket.create_connection(self.address, TIMEOUT_S))
@@ -171,9 +189,11 @@ def hello(worker: Worker, taken: TakenRequest, body: bytes) -> None:
     worker.port.respond(taken.xid, b"php " + method + b" " + target + b" " + body[:64], headers=[(b"X-From", b"php")])
 
 
-def _child(spec: FrontSpec) -> NoReturn:
+def _child(spec: FrontSpec, log_fd: int, prepare: Callable[[], None]) -> NoReturn:
     code = 70
     try:
+        logging.basicConfig(stream=os.fdopen(log_fd, "w", buffering=1), level=logging.DEBUG, force=True)
+        prepare()
         main(spec)
     except SystemExit as leave:
         code = int(leave.code or 0)
@@ -181,6 +201,22 @@ def _child(spec: FrontSpec) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _assert_balanced(audit: Audit) -> None:
+    assert audit.exchanges[ExchangeState.FREE] == sum(audit.exchanges.values()), audit
+    assert audit.blocks_used == audit.blocks_lost == 0, audit
+
+
+@contextlib.contextmanager
+def over(wire: WireName) -> Iterator[None]:
+    """Have fronts run over `wire`."""
+    global _wire  # noqa: PLW0603 - a module of tests runs over one wire at a time
+    before, _wire = _wire, wire
+    try:
+        yield
+    finally:
+        _wire = before
 
 
 @contextlib.contextmanager
@@ -192,8 +228,12 @@ def running_front(
     pool_spec: PoolSpec | None = None,
     change: Callable[[FrontSpec], FrontSpec] = lambda spec: spec,
     must_balance: bool = True,
+    prepare: Callable[[], None] = lambda: None,
 ) -> Iterator[Front]:
-    """Run a front over `root`; at the end it must drain, leave with 0, and the pool's books must balance."""
+    """Run a front over `root`; at the end it must drain, leave with 0, and the pool's books must balance.
+
+    `prepare` is called in the front's process.
+    """
     pool = Pool.create(pool_spec or PoolSpec(exchanges=64, blocks=256, workers=4, spool_stride_bytes=1 << 24))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
@@ -206,34 +246,36 @@ def running_front(
             root=str(root),
             ready_fd=ready_end,
             limits=limits or Limits(),
-            wire="pure",
+            wire=_wire,
         )
     )
+    log_fd = os.memfd_create("log")
     pid = os.fork()
     if pid == 0:
-        _child(replace(spec, listener_fds=(listener.detach(),)))
+        _child(replace(spec, listener_fds=(listener.detach(),)), log_fd, prepare)
     os.close(ready_end)
     address = listener.getsockname()
     listener.close()
+    front = Front(pid, address, pool, None, log_fd)
     with os.fdopen(ready, "rb") as pipe:
-        assert pipe.read() == b"\n", "the front did not come up"
+        assert pipe.read() == b"\n", f"the front did not come up\n{front.log_text()}"
     worker = thread = None
     if app is not None:
         port = WorkerPort(pool, 0)
         port.assign()
-        worker = Worker(port, app)
+        worker = front.worker = Worker(port, app)
         thread = threading.Thread(target=worker.run)
         thread.start()
     pidfd = os.pidfd_open(pid)
     code = None
     try:
-        yield Front(pid, address, pool, worker)
+        yield front
         os.kill(pid, signal.SIGTERM)
         has_ended, _, _ = select.select([pidfd], [], [], TIMEOUT_S)
         if not has_ended:
             os.kill(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert code == 0, f"the front left with {code}"
+        assert code == 0, f"the front left with {code}\n{front.log_text()}"
     finally:
         if code is None:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -242,9 +284,11 @@ def running_front(
         if worker is not None and thread is not None:
             worker.must_stop.set()
             thread.join(TIMEOUT_S)
+        front.log_text()
+        front.log_fd = -1
+        os.close(log_fd)
         os.close(pidfd)
         audit = pool.audit()
         pool.close()
     if must_balance:
-        assert audit.exchanges[ExchangeState.FREE] == sum(audit.exchanges.values()), audit
-        assert audit.blocks_used == audit.blocks_lost == 0, audit
+        _assert_balanced(audit)

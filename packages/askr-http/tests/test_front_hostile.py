@@ -23,6 +23,8 @@ from askr_shm.worker_port import TakenRequest
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE = 24 << 20  # more than the buffers of two sockets hold
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:

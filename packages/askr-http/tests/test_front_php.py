@@ -18,6 +18,8 @@ from askr_shm.worker_port import TakenRequest
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +39,7 @@ class Switch:
 
 
 @pytest.fixture(scope="module")
-def running(root: Path) -> Iterator[tuple[Front, Switch]]:
+def running(root: Path, wire: str) -> Iterator[tuple[Front, Switch]]:
     switch = Switch()
     with running_front(root, app=switch, limits=Limits(response_memory_bytes=100_000)) as front:
         yield front, switch

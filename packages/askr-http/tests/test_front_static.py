@@ -11,6 +11,8 @@ from front_harness import Front, running_front
 
 BIG = os.urandom(1_000_000) * 20
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def front(root: Path) -> Iterator[Front]:
+def front(root: Path, wire: str) -> Iterator[Front]:
     with running_front(root) as running:
         yield running
 

@@ -21,6 +21,8 @@ from askr_shm.worker_port import TakenRequest
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
+pytestmark = pytest.mark.usefixtures("wire")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -31,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def front(root: Path) -> Iterator[Front]:
+def front(root: Path, wire: str) -> Iterator[Front]:
     with running_front(root, limits=Limits(body_bytes=100_000, body_memory_bytes=20_000)) as running:
         yield running
 

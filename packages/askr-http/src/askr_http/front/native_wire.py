@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -86,7 +87,7 @@ class NativeWire:
                     "small_bytes": limits.small_file_bytes,
                 },
                 "https": spec.https,
-                "spool_dir": ffi.NULL if spec.spool_dir is None else self._text(os.fsencode(spec.spool_dir)),
+                "spool_dir": self._text(os.fsencode(spec.spool_dir or tempfile.gettempdir())),
                 "listener_fds": self._keep(ffi.new("int[]", list(spec.listener_fds))),
                 "listener_count": len(spec.listener_fds),
                 "pool_fd": spec.pool.fd,
