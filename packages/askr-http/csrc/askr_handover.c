@@ -18,7 +18,8 @@ askr_course askr_hand_over(askr_wire *w, askr_connection *c)
         return askr_refuse(w, c, ASKR_ANSWER_BUSY, (askr_slice){(const uint8_t *)"-", 1},
                            (askr_slice){(const uint8_t *)"-", 1});
     }
-    memcpy(bytes, w->view.at, w->view.len);
+    if (w->view.len > 0)
+        memcpy(bytes, w->view.at, w->view.len);
     (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, c->transport.fd, NULL);
     const askr_event event = {.kind = ASKR_EVENT_CONNECTION,
                               .fd = c->transport.fd,

@@ -172,7 +172,8 @@ static askr_course answer_file(askr_wire *w, askr_connection *c, askr_file *file
         askr_connection_set_deadline(w, c, w->config.write_timeout_ns);
         return ASKR_GO_ON;
     }
-    memcpy(room(w), answer.content, (size_t)n);
+    if (n > 0)
+        memcpy(room(w), answer.content, (size_t)n);
     w->batch_len += (size_t)n;
     askr_file_release(file);
     return finish_request(w, c, rq);

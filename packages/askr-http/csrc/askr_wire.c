@@ -185,10 +185,12 @@ void askr_wire_destroy(askr_wire *w)
     for (uint32_t i = 0; w->listeners != NULL && i < w->config.listener_count; i++)
         if (w->listeners[i].fd >= 0)
             (void)close(w->listeners[i].fd);
-    askr_calls_destroy(w->calls);
+    if (w->calls != NULL)
+        askr_calls_destroy(w->calls);
     if (w->pool != NULL)
         askr_pool_detach(w->pool);
-    askr_site_destroy(w->site);
+    if (w->site != NULL)
+        askr_site_destroy(w->site);
     askr_slots_destroy(w->connections);
     askr_addresses_destroy(w->addresses);
     askr_mailbox_destroy(w->events);

@@ -1,0 +1,694 @@
+#include "wire_rig.h"
+
+#include <sys/resource.h>
+
+/*
+ * A whole wire: what clients can observe in each phase of a connection, and that nothing is left behind, however they leave.
+ * Timeouts that a test waits for are short, all others practically endless: tests wait for events only.
+ */
+
+#define GET(path)  "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define SHORT      (20 * 1000000ull)
+#define SMALL      GET("/small.txt")
+#define SMALL_BODY "small content\n"
+#define PHP        GET("/app")
+
+static void a_connection_is_kept_for_static_fixed_and_php_answers(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    for (int i = 0; i < 3; i++) {
+        client_send(fd, SMALL);
+        client_expect(fd, 200, SMALL_BODY);
+        client_send(fd, PHP);
+        client_expect(fd, 200, "hello");
+        client_send(fd, "POST /small.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+        client_expect(fd, 405, "method not allowed");
+        client_send(fd, GET("/empty.txt"));
+        client_expect(fd, 200, "");
+    }
+    askr_wire_counters seen = counters(r);
+    CHECK_EQUAL(seen.accepted, 1);
+    client_send(fd, "GET /app HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client_expect(fd, 200, "hello");
+    client_expect_end(fd, END_CLEAN);
+    AWAIT_COUNTER(r, open, 0);
+    seen = counters(r);
+    CHECK_EQUAL(seen.requests, 13);
+    CHECK_EQUAL(seen.responses[2], 10);
+    CHECK_EQUAL(seen.responses[4], 3);
+    rig_free(r);
+}
+
+static void head_is_answered_without_a_body(void)
+{
+    rig *r = rig_new();
+    response got;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, "HEAD /middle.bin HTTP/1.1\r\nHost: a\r\n\r\nHEAD /app HTTP/1.1\r\nHost: a\r\n\r\n" SMALL);
+    CHECK(client_read(fd, 1, &got));
+    CHECK(strstr(got.head, "Content-Length: 65000\r\n") != NULL);
+    CHECK(client_read(fd, 1, &got));
+    CHECK_EQUAL(got.status, 200);
+    client_expect(fd, 200, SMALL_BODY);
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void pipelined_requests_are_answered_in_order(void)
+{
+    enum { ROUNDS = 40 };
+    static const char block[] = SMALL PHP GET("/empty.txt")
+        GET("/big.bin") "POST /app?echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody" GET("/middle.bin");
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    for (int i = 0; i < ROUNDS; i++)
+        client_send(fd, block);
+    for (int i = 0; i < ROUNDS; i++) {
+        response big;
+        client_expect(fd, 200, SMALL_BODY);
+        client_expect(fd, 200, "hello");
+        client_expect(fd, 200, "");
+        CHECK(client_read(fd, 0, &big));
+        CHECK(big.is_whole);
+        CHECK_EQUAL(big.body_bytes, BIG_BYTES);
+        for (uint32_t at = 0; at < BIG_BYTES; at++)
+            CHECK(big.body[at] == big_byte(at));
+        response_free(&big);
+        client_expect(fd, 200, "body");
+        CHECK(client_read(fd, 0, &big));
+        CHECK(big.is_whole && big.body_bytes == 65000 && big.body[64999] == big_byte(64999));
+        response_free(&big);
+    }
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void a_request_may_come_byte_by_byte(void)
+{
+    static const char text[] = SMALL "POST /app?echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789" SMALL;
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    const int one = 1;
+    CHECK_EQUAL(setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &one, sizeof one), 0);
+    for (const char *at = text; *at != '\0'; at++)
+        client_send_bytes(fd, at, 1);
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect(fd, 200, "0123456789");
+    client_expect(fd, 200, SMALL_BODY);
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void bodies_of_any_size_up_to_the_limit_reach_php(void)
+{
+    static const uint32_t sizes[] = {1, 4095, 65536, 199999, 200000};
+    uint8_t *body = malloc(200000);
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    for (uint32_t i = 0; i < 200000; i++)
+        body[i] = big_byte(i);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char head[100];
+        response got;
+        (void)snprintf(head, sizeof head, "POST /app?echo HTTP/1.1\r\nHost: a\r\nContent-Length: %u\r\n\r\n", sizes[i]);
+        client_send(fd, head);
+        client_send_bytes(fd, body, sizes[i]);
+        CHECK(client_read(fd, 0, &got));
+        CHECK(got.is_whole && got.body_bytes == sizes[i]);
+        CHECK(memcmp(got.body, body, sizes[i]) == 0);
+        response_free(&got);
+    }
+    (void)close(fd);
+    free(body);
+    rig_free(r);
+}
+
+static void a_body_over_the_limit_is_refused_and_the_refusal_arrives(void)
+{
+    enum { SIZE = 1000001 };
+    uint8_t *body = calloc(1, SIZE);
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, "POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 1000001\r\n\r\n");
+    client_send_bytes(fd, body, SIZE); /* all of it, although nobody reads it: no reset takes the answer away */
+    client_expect(fd, 413, "body too large");
+    client_expect_end(fd, END_CLEAN);
+    AWAIT_COUNTER(r, open, 0);
+    free(body);
+    rig_free(r);
+}
+
+static void a_stream_arrives_whole_and_a_broken_one_does_not(void)
+{
+    rig *r = rig_new();
+    response got;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, GET("/app?stream=200") GET("/app?large=1000000"));
+    CHECK(client_read(fd, 0, &got));
+    CHECK(got.is_whole && got.body_bytes == 200000);
+    response_free(&got);
+    CHECK(client_read(fd, 0, &got));
+    CHECK(got.is_whole && got.body_bytes == 1000000);
+    response_free(&got);
+    client_send(fd, GET("/app?die"));
+    client_expect(fd, 502, "worker died");
+    client_send(fd, GET("/app?diehalf"));
+    CHECK(client_read(fd, 0, &got) == 0 || !got.is_whole || got.status == 502);
+    response_free(&got);
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void a_slow_reader_gets_everything_and_holds_no_worker(void)
+{
+    rig *r = rig_new();
+    response got;
+    rig_start(r);
+    int slow = client_open_with(r, 4096), other = client_open(r);
+    client_send(slow, GET("/app?large=5000000"));
+    while (atomic_load(&r->served) == 0) /* the worker is done with it although nobody reads */
+        pass_time();
+    client_send(other, PHP);
+    client_expect(other, 200, "hello");
+    CHECK(client_read(slow, 0, &got));
+    CHECK(got.is_whole && got.body_bytes == 5000000);
+    response_free(&got);
+    (void)close(slow);
+    (void)close(other);
+    rig_free(r);
+}
+
+/* ---- deadlines ---- */
+
+static void an_idle_connection_is_closed_without_a_word(void)
+{
+    rig *r = rig_new();
+    r->config.header_read_timeout_ns = r->config.keepalive_timeout_ns = SHORT;
+    rig_start(r);
+    client_expect_end(client_open(r), END_CLEAN);
+    int fd = client_open(r);
+    client_send(fd, SMALL);
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect_end(fd, END_CLEAN);
+    AWAIT_COUNTER(r, timeouts, 2);
+    rig_free(r);
+}
+
+static void a_head_that_does_not_end_is_408(void)
+{
+    rig *r = rig_new();
+    r->config.header_read_timeout_ns = SHORT;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, SMALL "GET /");
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect(fd, 408, "request timeout");
+    client_expect_end(fd, END_CLEAN);
+    AWAIT_COUNTER(r, open, 0);
+    char *log = take_log(r);
+    CHECK(strstr(log, "\"method\":\"-\",\"path\":\"-\",\"status\":408") != NULL);
+    free(log);
+    rig_free(r);
+}
+
+static void a_body_that_does_not_come_is_408(void)
+{
+    rig *r = rig_new();
+    r->config.body_read_timeout_ns = SHORT;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    client_expect(fd, 408, "request timeout");
+    client_expect_end(fd, END_CLEAN);
+    AWAIT_COUNTER(r, open, 0);
+    char *log = take_log(r);
+    CHECK(strstr(log, "\"method\":\"POST\",\"path\":\"/app/x\",\"status\":408") != NULL);
+    free(log);
+    rig_free(r);
+}
+
+static void who_does_not_read_is_cut(void)
+{
+    static const char *const requests[] = {GET("/big.bin") GET("/big.bin"), GET("/app?large=8000000")};
+    for (int i = 0; i < 2; i++) {
+        rig *r = rig_new();
+        r->config.write_timeout_ns = SHORT;
+        rig_start(r);
+        int fd = client_open_with(r, 4096);
+        client_send(fd, requests[i]);
+        AWAIT_COUNTER(r, timeouts, 1);
+        AWAIT_COUNTER(r, open, 0);
+        (void)close(fd);
+        rig_free(r);
+    }
+}
+
+static void who_lingers_too_long_is_closed(void)
+{
+    rig *r = rig_new();
+    r->config.linger_timeout_ns = SHORT;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, "POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 1000001\r\n\r\n");
+    client_expect(fd, 413, NULL);
+    AWAIT_COUNTER(r, open, 0);
+    client_expect_end(fd, END_CLEAN);
+    rig_free(r);
+}
+
+static void a_request_that_no_worker_takes_in_time_is_503(void)
+{
+    rig *r = rig_new();
+    r->config.queue_timeout_ns = SHORT;
+    rig_start(r);
+    int holder = client_open(r), fd = client_open(r);
+    client_send(holder, GET("/app?hold"));
+    askr_worker_view view = {0};
+    while (view.state != ASKR_WORKER_BUSY)
+        CHECK_EQUAL(askr_worker_view_get(r->pool, 0, &view), ASKR_OK);
+    client_send(fd, PHP);
+    client_expect(fd, 503, "no worker");
+    CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
+    client_expect(holder, 200, "hello"); /* who has a worker has no such deadline */
+    client_send(fd, PHP);
+    client_expect(fd, 200, "hello");
+    (void)close(holder);
+    (void)close(fd);
+    rig_free(r);
+}
+
+/* ---- clients that leave ---- */
+
+static void who_leaves_stops_the_worker(void)
+{
+    for (int resets = 0; resets < 2; resets++) {
+        rig *r = rig_new();
+        uint64_t told;
+        rig_start(r);
+        int fd = client_open(r);
+        client_send(fd, GET("/app?untilgone"));
+        uint8_t byte;
+        CHECK(read_exactly(fd, &byte, 1));
+        if (resets)
+            client_reset(fd);
+        else
+            (void)close(fd);
+        CHECK_EQUAL(read(r->cancelled, &told, sizeof told), sizeof told);
+        AWAIT_COUNTER(r, open, 0);
+        rig_free(r);
+    }
+}
+
+static void who_leaves_before_the_response_is_logged_as_499(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, GET("/app/gone?hold"));
+    askr_worker_view view = {0};
+    while (view.state != ASKR_WORKER_BUSY)
+        CHECK_EQUAL(askr_worker_view_get(r->pool, 0, &view), ASKR_OK);
+    (void)close(fd);
+    AWAIT_COUNTER(r, open, 0);
+    CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
+    while (atomic_load(&r->served) == 0)
+        pass_time();
+    char *log = take_log(r);
+    CHECK(strstr(log, "\"path\":\"/app/gone\",\"status\":499") != NULL);
+    free(log);
+    CHECK_EQUAL(counters(r).responses[0], 1);
+    rig_free(r);
+}
+
+static void a_half_closed_client_gets_static_answers(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, SMALL GET("/middle.bin") SMALL);
+    CHECK_EQUAL(shutdown(fd, SHUT_WR), 0);
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect(fd, 200, NULL);
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect_end(fd, END_CLEAN);
+    rig_free(r);
+}
+
+static void clients_may_leave_at_any_moment(void)
+{
+    static const char text[] = SMALL GET("/app?stream=30")
+        GET("/big.bin") "POST /app?echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n" SMALL
+                        "POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 1000001\r\n\r\nxyz";
+    uint64_t random = 99;
+    rig *r = rig_new();
+    rig_start(r);
+    for (uint32_t i = 0; i < 400; i++) {
+        uint32_t cut = random_next(&random) % sizeof text, reads = random_next(&random) % 3 * 40000;
+        int fd = client_open_with(r, i % 3 == 0 ? 4096 : 0);
+        uint8_t *sink = malloc(reads + 1);
+        if (cut > 0)
+            client_send_bytes(fd, text, cut);
+        if (i % 5 == 0)
+            CHECK_EQUAL(shutdown(fd, SHUT_WR), 0);
+        if (cut > 200)
+            (void)read_exactly(fd, sink, i % 5 == 0 ? 1 : reads);
+        free(sink);
+        if (random_next(&random) % 2 == 0)
+            client_reset(fd);
+        else
+            (void)close(fd);
+    }
+    AWAIT_COUNTER(r, accepted, 400);
+    AWAIT_COUNTER(r, open, 0);
+    int fd = client_open(r);
+    client_send(fd, SMALL PHP);
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect(fd, 200, "hello");
+    (void)close(fd);
+    rig_free(r);
+}
+
+/* ---- Python's part ---- */
+
+#define CHUNKED "POST /app HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+
+static void what_needs_policy_goes_to_python_and_comes_back(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, SMALL CHUNKED SMALL);
+    askr_event event = await_event(r);
+    client_expect(fd, 200, SMALL_BODY); /* answered before it left */
+    CHECK_EQUAL(event.kind, ASKR_EVENT_CONNECTION);
+    CHECK_EQUAL(event.len, strlen(CHUNKED SMALL));
+    CHECK(memcmp(event.bytes, CHUNKED SMALL, event.len) == 0);
+    AWAIT_COUNTER(r, away, 1);
+    CHECK_EQUAL(counters(r).open, 1);
+    client_send_bytes(event.fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 38);
+    CHECK_EQUAL(askr_wire_give_back(r->wire, event.connection, event.fd, event.bytes + strlen(CHUNKED), strlen(SMALL)),
+                ASKR_OK);
+    askr_wire_free(event.bytes);
+    client_expect(fd, 200, "");
+    client_expect(fd, 200, SMALL_BODY); /* what Python had read ahead */
+    AWAIT_COUNTER(r, away, 0);
+    client_send(fd, PHP);
+    client_expect(fd, 200, "hello");
+    (void)close(fd);
+    AWAIT_COUNTER(r, open, 0);
+    CHECK_EQUAL(counters(r).handed_over, 1);
+    rig_free(r);
+}
+
+static void a_connection_that_python_closes_is_gone(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, CHUNKED);
+    askr_event event = await_event(r);
+    CHECK(event.is_timed && event.since_mono_ns > 0);
+    (void)close(event.fd);
+    askr_wire_free(event.bytes);
+    CHECK_EQUAL(askr_wire_closed(r->wire, event.connection), ASKR_OK);
+    AWAIT_COUNTER(r, open, 0);
+    client_expect_end(fd, END_CLEAN);
+    /* A number that is kept too long finds nothing, also when the slot lives again. */
+    fd = client_open(r);
+    client_send(fd, SMALL);
+    client_expect(fd, 200, SMALL_BODY);
+    CHECK_EQUAL(askr_wire_closed(r->wire, event.connection), ASKR_OK);
+    CHECK_EQUAL(askr_wire_closed(r->wire, UINT64_MAX), ASKR_OK);
+    CHECK_EQUAL(askr_wire_closed(r->wire, 0), ASKR_OK);
+    CHECK_EQUAL(askr_wire_give_back(r->wire, event.connection, dup(fd), (const uint8_t *)"GET", 3), ASKR_OK);
+    CHECK_EQUAL(askr_wire_give_back(r->wire, event.connection, -1, NULL, 0), ASKR_EINVAL);
+    client_send(fd, SMALL);
+    client_expect(fd, 200, SMALL_BODY);
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void hand_overs_that_nobody_took_are_let_go(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int taken = client_open(r), left = client_open(r), back = client_open(r);
+    client_send(taken, CHUNKED);
+    askr_event event = await_event(r);
+    client_send(back, CHUNKED);
+    askr_event other = await_event(r);
+    client_send(left, CHUNKED);
+    AWAIT_COUNTER(r, away, 3);
+    CHECK_EQUAL(askr_wire_stop(r->wire), 0); /* none was the wire's */
+    CHECK_EQUAL(askr_wire_give_back(r->wire, other.connection, other.fd, other.bytes, other.len), ASKR_OK);
+    (void)close(event.fd);
+    askr_wire_free(event.bytes);
+    askr_wire_free(other.bytes);
+    (void)close(taken);
+    (void)close(left);
+    (void)close(back);
+    rig_free(r);
+}
+
+/* ---- limits ---- */
+
+static void more_connections_than_may_be_are_turned_away(void)
+{
+    int fds[5];
+    rig *r = rig_new();
+    r->config.connections = 5;
+    rig_start(r);
+    for (int i = 0; i < 5; i++) {
+        fds[i] = client_open(r);
+        client_send(fds[i], SMALL);
+        client_expect(fds[i], 200, SMALL_BODY);
+    }
+    int refused = client_open(r);
+    client_expect(refused, 503, "busy");
+    client_expect_end(refused, END_CLEAN);
+    (void)close(fds[0]);
+    AWAIT_COUNTER(r, open, 4);
+    fds[0] = client_open(r);
+    client_send(fds[0], SMALL);
+    client_expect(fds[0], 200, SMALL_BODY);
+    CHECK_EQUAL(counters(r).turned_away, 1);
+    for (int i = 0; i < 5; i++)
+        (void)close(fds[i]);
+    rig_free(r);
+}
+
+static void one_address_has_its_own_limit(void)
+{
+    rig *r = rig_new();
+    r->config.connections_per_address = 2;
+    rig_start(r);
+    int first = client_open(r), second = client_open(r), refused = client_open(r);
+    client_expect(refused, 503, "busy");
+    client_expect_end(refused, END_CLEAN);
+    (void)close(first);
+    AWAIT_COUNTER(r, open, 1);
+    first = client_open(r);
+    client_send(first, SMALL);
+    client_expect(first, 200, SMALL_BODY);
+    (void)close(first);
+    (void)close(second);
+    rig_free(r);
+}
+
+static void without_descriptors_accepting_pauses_and_goes_on(void)
+{
+    struct rlimit before, none;
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r), waiting;
+    client_send(fd, SMALL);
+    client_expect(fd, 200, SMALL_BODY);
+    waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)r->port)};
+    CHECK_EQUAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)waiting; /* everything above is out of reach, and below everything is in use */
+    CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+    CHECK_EQUAL(connect(waiting, (struct sockaddr *)&address, sizeof address), 0);
+    while (counters(r).accept_pauses == 0)
+        pass_time();
+    client_send(fd, SMALL); /* who is in is served */
+    client_expect(fd, 200, SMALL_BODY);
+    CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+    client_send(waiting, SMALL);
+    client_expect(waiting, 200, SMALL_BODY);
+    (void)close(fd);
+    (void)close(waiting);
+    rig_free(r);
+}
+
+static void held_memory_pauses_accepting(void)
+{
+    rig *r = rig_new();
+    r->config.buffer_bytes = 20000;
+    rig_start(r);
+    char head[16000];
+    memset(head, 'a', sizeof head);
+    memcpy(head, "GET / HTTP/1.1\r\nHost: ", 22);
+    int first = client_open(r), second = client_open(r), third;
+    client_send_bytes(first, head, sizeof head);
+    client_send_bytes(second, head, sizeof head);
+    while (counters(r).held_bytes < 32000)
+        pass_time();
+    third = client_open(r);
+    client_send(third, SMALL);
+    while (counters(r).accept_pauses == 0)
+        pass_time();
+    CHECK_EQUAL(counters(r).accepted, 2);
+    (void)close(first);
+    (void)close(second);
+    client_expect(third, 200, SMALL_BODY);
+    (void)close(third);
+    rig_free(r);
+}
+
+/* ---- the end ---- */
+
+static void a_drain_finishes_what_is_under_way_and_closes_the_rest(void)
+{
+    rig *r = rig_new();
+    response got;
+    rig_start(r);
+    int idle = client_open(r), busy = client_open(r), away = client_open(r);
+    client_send(idle, SMALL);
+    client_expect(idle, 200, SMALL_BODY);
+    client_send(away, CHUNKED);
+    askr_event event = await_event(r);
+    client_send(busy, GET("/app?hold"));
+    askr_worker_view view = {0};
+    while (view.state != ASKR_WORKER_BUSY)
+        CHECK_EQUAL(askr_worker_view_get(r->pool, 0, &view), ASKR_OK);
+    askr_wire_drain(r->wire);
+    client_expect_end(idle, END_CLEAN);
+    CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
+    CHECK(client_read(busy, 0, &got));
+    CHECK(got.is_whole && strcasestr(got.head, "\r\nConnection: close\r\n") != NULL);
+    response_free(&got);
+    client_expect_end(busy, END_CLEAN);
+    AWAIT_COUNTER(r, open, 1);
+    CHECK_EQUAL(askr_wire_give_back(r->wire, event.connection, event.fd, NULL, 0), ASKR_OK);
+    askr_wire_free(event.bytes);
+    client_expect_end(away, END_CLEAN);
+    event = await_event(r);
+    CHECK_EQUAL(event.kind, ASKR_EVENT_DRAINED);
+    rig_free(r);
+}
+
+static void a_stop_cuts_what_is_left(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int idle = client_open(r), running = client_open(r), sending = client_open_with(r, 4096), half = client_open(r);
+    client_send(idle, SMALL);
+    client_expect(idle, 200, SMALL_BODY);
+    client_send(half, "POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+    client_send(sending, GET("/big.bin"));
+    uint8_t byte;
+    CHECK(read_exactly(sending, &byte, 1));
+    client_send(running, GET("/app?untilgone"));
+    CHECK(read_exactly(running, &byte, 1));
+    AWAIT_COUNTER(r, open, 4);
+    CHECK_EQUAL(askr_wire_stop(r->wire), 4);
+    client_expect_end(idle, END_RESET);
+    client_expect_end(half, END_RESET);
+    (void)close(running);
+    (void)close(sending);
+    rig_free(r);
+}
+
+static void a_wire_that_cannot_be_made_says_at_which_step(void)
+{
+    rig *r = rig_new();
+    askr_wire *none = NULL;
+    const char *what = "";
+    askr_wire_config bad = r->config;
+    bad.site.root = "/nonexistent/for/sure";
+    CHECK_EQUAL(askr_wire_create(&bad, &none, &what), ASKR_ESYS);
+    CHECK(strcmp(what, "opening the document root") == 0 && errno == ENOENT);
+    bad = r->config;
+    bad.pool_fd = r->gate;
+    CHECK_EQUAL(askr_wire_create(&bad, &none, &what), ASKR_ESYS);
+    CHECK(strcmp(what, "joining the pool") == 0);
+    bad = r->config;
+    bad.connections = 0;
+    CHECK_EQUAL(askr_wire_create(&bad, &none, &what), ASKR_ESYS);
+    CHECK(none == NULL);
+    rig_start(r);
+    rig_free(r);
+}
+
+static void every_answer_has_a_line_in_the_log(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd,
+                GET("/big.bin?x=1") PHP GET("/app/with/a/path/that/is/longer/than/what/the/slot/has/room/for?hold"));
+    client_expect(fd, 200, NULL);
+    client_expect(fd, 200, "hello");
+    CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
+    client_expect(fd, 200, "hello");
+    AWAIT_COUNTER(r, requests, 3);
+    char *log = take_log(r);
+    CHECK(strstr(log,
+                 "\"ip\":\"127.0.0.1\",\"method\":\"GET\",\"path\":\"/big.bin\",\"status\":200,\"bytes\":3145728,") !=
+          NULL);
+    CHECK(strstr(log, "\"path\":\"/app\",\"status\":200,\"bytes\":5,") != NULL);
+    CHECK(strstr(log, "\"path\":\"/app/with/a/path/that/is/longer/than/what/the/slot/has/room/for\",\"status\":200") !=
+          NULL);
+    free(log);
+    (void)close(fd);
+    rig_free(r);
+}
+
+#define RUN(test) (printf("%s\n", #test), (void)fflush(stdout), test())
+
+int main(void)
+{
+    (void)alarm(110);
+    RUN(a_connection_is_kept_for_static_fixed_and_php_answers);
+    RUN(head_is_answered_without_a_body);
+    RUN(pipelined_requests_are_answered_in_order);
+    RUN(a_request_may_come_byte_by_byte);
+    RUN(bodies_of_any_size_up_to_the_limit_reach_php);
+    RUN(a_body_over_the_limit_is_refused_and_the_refusal_arrives);
+    RUN(a_stream_arrives_whole_and_a_broken_one_does_not);
+    RUN(a_slow_reader_gets_everything_and_holds_no_worker);
+    RUN(an_idle_connection_is_closed_without_a_word);
+    RUN(a_head_that_does_not_end_is_408);
+    RUN(a_body_that_does_not_come_is_408);
+    RUN(who_does_not_read_is_cut);
+    RUN(who_lingers_too_long_is_closed);
+    RUN(a_request_that_no_worker_takes_in_time_is_503);
+    RUN(who_leaves_stops_the_worker);
+    RUN(who_leaves_before_the_response_is_logged_as_499);
+    RUN(a_half_closed_client_gets_static_answers);
+    RUN(clients_may_leave_at_any_moment);
+    RUN(what_needs_policy_goes_to_python_and_comes_back);
+    RUN(a_connection_that_python_closes_is_gone);
+    RUN(hand_overs_that_nobody_took_are_let_go);
+    RUN(more_connections_than_may_be_are_turned_away);
+    RUN(one_address_has_its_own_limit);
+    RUN(without_descriptors_accepting_pauses_and_goes_on);
+    RUN(held_memory_pauses_accepting);
+    RUN(a_drain_finishes_what_is_under_way_and_closes_the_rest);
+    RUN(a_stop_cuts_what_is_left);
+    RUN(a_wire_that_cannot_be_made_says_at_which_step);
+    RUN(every_answer_has_a_line_in_the_log);
+    printf("ok\n");
+    return 0;
+}
