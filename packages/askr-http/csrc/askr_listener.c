@@ -27,6 +27,7 @@ static void pause_accepting(askr_wire *w, askr_listener *l)
     (void)epoll_ctl(w->epoll, EPOLL_CTL_DEL, l->fd, NULL);
     askr_wheel_set(&w->wheel, &l->timer, w->clock.now_mono_ns + PAUSE_NS);
     askr_tally_add(&w->tally.accept_pauses, 1);
+    w->rings = 1; /* Python says so in its log */
 }
 
 /* Tells a client that there are too many; it may not read it.  What it has sent is dropped, because closing with unread bytes would reset. */

@@ -90,6 +90,12 @@ static void end_turn(askr_wire *w)
     askr_tally_set(&w->tally.open, open);
     askr_tally_set(&w->tally.away, w->away);
     askr_tally_set(&w->tally.held_bytes, w->held_bytes);
+    uint64_t failures = askr_calls_spool_failures(w->calls);
+    if (failures != w->spool_failures) {
+        w->spool_failures = failures;
+        askr_tally_set(&w->tally.spool_failures, failures);
+        w->rings = 1; /* Python says so in its log */
+    }
     if (w->is_draining && open == 0 && !w->has_drained) {
         const askr_event drained = {.kind = ASKR_EVENT_DRAINED, .fd = -1};
         w->has_drained = askr_mailbox_put(w->events, &drained) == ASKR_OK;

@@ -18,4 +18,5 @@ void askr_tally_read(const askr_tally *t, askr_wire_counters *out)
     READ(held_bytes);
     READ(log_dropped);
     READ(turns);
+    READ(spool_failures);
 }

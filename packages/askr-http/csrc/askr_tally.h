@@ -13,7 +13,7 @@
  */
 typedef struct {
     _Atomic uint64_t accepted, turned_away, open, away, handed_over, requests, responses[6], body_bytes, timeouts,
-        accept_pauses, held_bytes, log_dropped, turns;
+        accept_pauses, held_bytes, log_dropped, turns, spool_failures;
 } askr_tally;
 
 static inline void askr_tally_set(_Atomic uint64_t *counter, uint64_t value)

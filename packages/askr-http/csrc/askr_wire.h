@@ -71,7 +71,7 @@ typedef struct {
     uint64_t since_mono_ns; /* when its first byte came */
 } askr_event;
 
-/* Readable when there are events, or lines of the access log. */
+/* Readable when there are events or lines of the access log, or when accept_pauses or spool_failures has grown. */
 int askr_wire_eventfd(const askr_wire *w);
 /* Takes up to cap events; how many.  Fewer than cap: none are left, and the eventfd tells of the next ones. */
 int askr_wire_events(askr_wire *w, askr_event *out, uint32_t cap);
@@ -85,19 +85,20 @@ int64_t askr_wire_log(askr_wire *w, uint8_t *buf, size_t cap);
 
 /* One row per counter: name, sentence.  The wire's thread is the only writer. */
 typedef struct {
-    uint64_t accepted;      /* connections accepted */
-    uint64_t turned_away;   /* connections answered with 503 because there were too many, in all or from one address */
-    uint64_t open;          /* connections open now, handed over ones included */
-    uint64_t away;          /* of them, handed over to Python now */
-    uint64_t handed_over;   /* hand-overs so far */
-    uint64_t requests;      /* answered by the wire itself */
-    uint64_t responses[6];  /* by class: [0] none (the client left), 1xx .. 5xx */
-    uint64_t body_bytes;    /* of their bodies, given to the transport */
-    uint64_t timeouts;      /* connections closed or cut by a deadline */
-    uint64_t accept_pauses; /* times that accepting was paused (no descriptors, no memory) */
-    uint64_t held_bytes;    /* memory in buffers of connections now */
-    uint64_t log_dropped;   /* lines of the access log that found no room */
-    uint64_t turns;         /* returns of epoll_wait: 0 per second when idle */
+    uint64_t accepted;       /* connections accepted */
+    uint64_t turned_away;    /* connections answered with 503 because there were too many, in all or from one address */
+    uint64_t open;           /* connections open now, handed over ones included */
+    uint64_t away;           /* of them, handed over to Python now */
+    uint64_t handed_over;    /* hand-overs so far */
+    uint64_t requests;       /* answered by the wire itself */
+    uint64_t responses[6];   /* by class: [0] none (the client left), 1xx .. 5xx */
+    uint64_t body_bytes;     /* of their bodies, given to the transport */
+    uint64_t timeouts;       /* connections closed or cut by a deadline */
+    uint64_t accept_pauses;  /* times that accepting was paused (no descriptors, no memory) */
+    uint64_t held_bytes;     /* memory in buffers of connections now */
+    uint64_t log_dropped;    /* lines of the access log that found no room */
+    uint64_t turns;          /* returns of epoll_wait: 0 per second when idle */
+    uint64_t spool_failures; /* responses that the disk did not take: their workers wait for their readers */
 } askr_wire_counters;
 void askr_wire_counters_get(const askr_wire *w, askr_wire_counters *out);
 

@@ -64,6 +64,7 @@ struct askr_wire {
     askr_calls *calls;
     askr_listener *listeners;
     uint32_t away;
+    uint64_t spool_failures;
 
     /* Between the threads. */
     askr_mailbox *events;   /* to Python */
