@@ -1,8 +1,6 @@
 #include "ask.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +10,16 @@ static void fail(const char *sentence)
 {
     fprintf(stderr, "ask: %s\n", sentence);
     abort();
+}
+
+uint8_t *guarded(const uint8_t *bytes, size_t n)
+{
+    uint8_t *copy = malloc(n > 0 ? n : 1);
+    if (copy == NULL)
+        fail("no memory");
+    if (n > 0)
+        memcpy(copy, bytes, n);
+    return copy;
 }
 
 void message_clear(message *m)
@@ -83,10 +91,10 @@ static void show(const char *whose, const uint8_t *bytes, size_t n)
     fputc('\n', stderr);
 }
 
-void ask(const uint8_t *data, size_t size, uint64_t requests, uint64_t is_waiting, const message *told)
+void ask(const uint8_t *data, size_t size, uint64_t a, uint64_t b, const message *told)
 {
     static message heard;
-    uint64_t question[3] = {size, requests, is_waiting}, n;
+    uint64_t question[3] = {size, a, b}, n;
     put(question, sizeof question);
     put(data, size);
     if (fflush(to_oracle) != 0)
@@ -102,7 +110,8 @@ void ask(const uint8_t *data, size_t size, uint64_t requests, uint64_t is_waitin
     if (heard.len == told->len && (told->len == 0 || memcmp(heard.bytes, told->bytes, told->len) == 0))
         return;
     show("input", data, size);
-    show("codec", told->bytes, told->len);
-    show("oracle", heard.bytes, heard.len);
-    fail("the codec and the pure wire do not agree");
+    fprintf(stderr, "asked: %llu %llu\n", (unsigned long long)a, (unsigned long long)b);
+    show("C", told->bytes, told->len);
+    show("Python", heard.bytes, heard.len);
+    fail("C and Python do not agree");
 }

@@ -12,21 +12,13 @@
 #include "askr_h1_codec.h"
 #include "askr_h1_scan.h"
 #include "ask.h"
+#include "random.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { HEAD_BYTES = 1500, TARGET_BYTES = 200 };
 static const askr_codec_limits limits = {HEAD_BYTES, TARGET_BYTES};
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);                             \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
 
 /* ---- What is told to the oracle ---- */
 
@@ -98,33 +90,6 @@ static void check_request(const askr_request *rq, const uint8_t *buf, size_t len
     CHECK(memcmp(counts, rq->known_count, sizeof counts) == 0);
 }
 
-/* A copy of its own on the heap, which the sanitizer guards at both ends. */
-static uint8_t *guarded(const uint8_t *bytes, size_t len)
-{
-    uint8_t *copy = malloc(len > 0 ? len : 1);
-    CHECK(copy != NULL);
-    memcpy(copy, bytes, len);
-    return copy;
-}
-
-static uint64_t random_state;
-
-static size_t random_below(size_t n)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (size_t)((random_state >> 32) % n);
-}
-
-static void seed_from(const uint8_t *data, size_t size)
-{
-    random_state = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        random_state = (random_state ^ data[i]) * UINT64_C(0x100000001b3);
-    random_state |= 1;
-}
-
 static void check_the_same(const askr_request *a, const uint8_t *a_buf, const askr_request *b, const uint8_t *b_buf)
 {
     CHECK(a->head_bytes == b->head_bytes && a->field_count == b->field_count && a->keeps_alive == b->keeps_alive);
@@ -185,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     askr_codec_verdict verdict;
     uint64_t requests = 0;
     size_t at = 0;
-    seed_from(data, size);
+    random_from(data, size);
     check_scan(data, size);
     message_clear(&told);
     for (;;) {
@@ -210,83 +175,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (requests > 0 || verdict == ASKR_CODEC_MORE)
         ask(data, size, requests, verdict == ASKR_CODEC_MORE, &told);
     return 0;
-}
-
-/* ---- Mutations that keep lines whole; libFuzzer's own ones do the rest ---- */
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
-
-static const char *const lines[] = {
-    "Host: a\r\n",
-    "Host: [::1]:80\r\n",
-    "Content-Length: 5\r\n",
-    "Content-Length: 0\r\n",
-    "Connection: close\r\n",
-    "Connection: keep-alive, x\r\n",
-    "Transfer-Encoding: chunked\r\n",
-    "Expect: 100-continue\r\n",
-    "Upgrade: h2c\r\n",
-    "Cookie: a=b\r\n",
-    "Range: bytes=0-1\r\n",
-    "TE: trailers\r\n",
-    "Trailer: x\r\n",
-    "Proxy: x\r\n",
-    "X-A:\t b \t\r\n",
-    "\r\n",
-    "GET / HTTP/1.1\r\n",
-    "POST /a?b HTTP/1.0\r\n",
-    "If-None-Match: \"x\"\r\n",
-    "If-Modified-Since: x\r\n",
-    "Accept-Encoding: br\r\n",
-};
-
-/* Where line `n` of the data begins; its end when there are fewer. */
-static size_t line_at(const uint8_t *data, size_t size, size_t n)
-{
-    size_t at = 0;
-    while (n-- > 0 && at < size) {
-        const uint8_t *lf = memchr(data + at, '\n', size - at);
-        at = lf == NULL ? size : (size_t)(lf - data) + 1;
-    }
-    return at;
-}
-
-static size_t insert(uint8_t *data, size_t size, size_t max, size_t at, const void *bytes, size_t n)
-{
-    if (n > max - size)
-        return size;
-    memmove(data + at + n, data + at, size - at);
-    memcpy(data + at, bytes, n);
-    return size + n;
-}
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
-{
-    size_t count = 1, from, to, n;
-    uint8_t copy[512];
-    random_state = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-    (void)random_below(2);
-    for (size_t i = 0; i < size; i++)
-        count += data[i] == '\n';
-    from = line_at(data, size, random_below(count));
-    n = line_at(data + from, size - from, 1);
-    to = line_at(data, size, random_below(count));
-    switch (random_below(8)) {
-    case 0: { /* one of ours */
-        const char *line = lines[random_below(sizeof lines / sizeof *lines)];
-        return insert(data, size, max, to, line, strlen(line));
-    }
-    case 1: /* a line again, elsewhere */
-        if (n > sizeof copy)
-            break;
-        memcpy(copy, data + from, n);
-        return insert(data, size, max, to, copy, n);
-    case 2: /* one line less */ memmove(data + from, data + from + n, size - from - n); return size - n;
-    case 3: /* a letter of the other case */
-        if (n > 0)
-            data[from + random_below(n)] ^= 0x20;
-        return size;
-    default: break;
-    }
-    return LLVMFuzzerMutate(data, size, max);
 }

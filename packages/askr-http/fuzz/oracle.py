@@ -1,18 +1,38 @@
-"""The oracle of fuzz_h1_codec.c: judges the same bytes with the pure wire.
+"""The oracle of the fuzz targets: judges the same bytes with the pure wire.
 
-A question is three numbers (size, requests, is_waiting) and the bytes. The answer, its size before it, describes the requests that were
-read; behind them stands what happened instead, where that is not what was asked for.
+    python oracle.py h1_codec|conditions|responses
+
+A question is three numbers (size, a, b) and the bytes. The answer has its size before it, and is what the target should have found.
 """
 
 from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Callable
 from typing import Final
 
-from askr_http.errors import RemoteProtocolError
+from askr_http.cgi import response_from
+from askr_http.conditions import Span, Unsatisfiable, Verdict, choose_coding, choose_range, judge_preconditions
+from askr_http.errors import LocalProtocolError, RemoteProtocolError
 from askr_http.h1 import Body, End, Head, RequestReader
+from askr_http.h1_writer import ResponseWriter
 from askr_http.limits import Limits
+from askr_shm.errors import HeadError
+from askr_shm.head import decode_response_head
+
+
+def number(value: int) -> bytes:
+    """Return a number as the targets write it."""
+    return struct.pack("=Q", value)
+
+
+def text(value: bytes) -> bytes:
+    """Return bytes with their size before them."""
+    return number(len(value)) + value
+
+
+# fuzz_h1_codec.c
 
 LIMITS: Final = Limits(head_bytes=1500, target_bytes=200)  # as the target's
 METHODS: Final = {b"GET": 1, b"HEAD": 2, b"POST": 3}
@@ -24,16 +44,6 @@ KNOWN: Final = {
         start=1,
     )
 }
-
-
-def number(value: int) -> bytes:
-    """Return a number as the target writes it."""
-    return struct.pack("=Q", value)
-
-
-def text(value: bytes) -> bytes:
-    """Return bytes with their size before them."""
-    return number(len(value)) + value
 
 
 def described(head: Head, head_bytes: int) -> bytes:
@@ -55,8 +65,8 @@ def described(head: Head, head_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def judged(data: bytes, requests: int, *, is_waiting: bool) -> bytes:
-    """Return the description of the requests, or what happened instead."""
+def requests_in(data: bytes, requests: int, is_waiting: int) -> bytes:
+    """Return the description of the requests, with what happened instead behind it."""
     reader = RequestReader(LIMITS)
     reader.receive(data)
     said = []
@@ -75,20 +85,100 @@ def judged(data: bytes, requests: int, *, is_waiting: bool) -> bytes:
         if is_waiting and reader.maybe_next() is not None:
             said.append(b"a further event")
     except RemoteProtocolError as error:
-        if is_waiting or len(said) < requests:
-            said.append(f"refused: {error}".encode())
+        said.append(f"refused: {error}".encode())
     return b"".join(said)
 
 
-def main() -> None:
+# fuzz_conditions.c
+
+ETAG: Final = b'"5a-1f"'
+MODIFIED_S: Final = 784_111_777
+REPRESENTATIONS: Final = ((MODIFIED_S + 100, 1000), (MODIFIED_S + 1, 0))  # the time now, size
+VERDICTS: Final = {Verdict.PROCEED: 0, Verdict.NOT_MODIFIED: 1}
+CODINGS: Final = {None: 0, b"br": 1, b"gzip": 2}
+AVAILABLE: Final = ((), (b"gzip",), (b"br",), (b"br", b"gzip"))
+
+
+def conditions_of(data: bytes, decided: int, _: int) -> bytes:
+    """Return the answers to the questions that the target has decided: two bits for each representation."""
+    reader = RequestReader(Limits())
+    reader.receive(data)
+    head = reader.maybe_next()
+    if not isinstance(head, Head):
+        return b"no request"
+    numbers: list[int] = []
+    for at, (now_s, size) in enumerate(REPRESENTATIONS):
+        if decided >> 2 * at & 1:
+            verdict = judge_preconditions(
+                head.method, head.headers, etag=ETAG, modified_wall_s=MODIFIED_S, now_wall_s=now_s
+            )
+            numbers.append(VERDICTS.get(verdict, 412))
+        if decided >> 2 * at & 2:
+            part = choose_range(
+                head.method, head.headers, size, etag=ETAG, modified_wall_s=MODIFIED_S, now_wall_s=now_s
+            )
+            if isinstance(part, Span):
+                numbers += [1, part.offset, part.length]
+            else:
+                numbers += [2 if part is Unsatisfiable.YES else 0, 0, 0]
+    numbers += [CODINGS[choose_coding(head.headers, available)] for available in AVAILABLE]
+    return b"".join(number(value) for value in numbers)
+
+
+# fuzz_responses.c
+
+DATE: Final = b"Sun, 06 Nov 1994 08:49:37 GMT"
+BODY_BYTES: Final = 1000
+MOST_CONNECTIONS: Final = 8  # askr_cgi_response.c refuses what no application sends: more, or longer ones together
+MOST_CONNECTION_BYTES: Final = 1024
+
+
+def response_of(data: bytes, flags: int, _: int) -> bytes:
+    """Return the head of the response and the writer's state, or that it is refused."""
+    is_head, is_1_1, keeps_alive, is_whole = (bool(flags & bit) for bit in (1, 2, 4, 8))
+    try:
+        head = decode_response_head(data)
+    except HeadError:
+        return b"refused"
+    connections = [value for name, value in head.headers if name.lower() == b"connection"]
+    if len(connections) > MOST_CONNECTIONS or sum(map(len, connections)) > MOST_CONNECTION_BYTES:
+        return b"refused"
+    response = response_from(head)
+    if response is None:
+        return b"refused"
+    length = response.content_length
+    if is_whole and response.status == 304:
+        length = None if length == BODY_BYTES else length
+    elif is_whole and length is None:
+        length = BODY_BYTES
+    writer = ResponseWriter(b"HEAD" if is_head else b"GET", is_1_1=is_1_1, keeps_alive=keeps_alive)
+    try:
+        start = writer.start(
+            response.status, response.headers, reason=response.reason, content_length=length, date=DATE
+        )
+    except LocalProtocolError:
+        return b"refused"
+    left = 2**64 - 1 if writer.left_bytes is None else writer.left_bytes
+    return start + b"".join(number(value) for value in (writer.status, left, writer.keeps_alive, writer.has_body))
+
+
+ORACLES: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {
+    "h1_codec": requests_in,
+    "conditions": conditions_of,
+    "responses": response_of,
+}
+
+
+def main(name: str) -> None:
     """Answer until the target is gone."""
+    oracle = ORACLES[name]
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while len(numbers := questions.read(24)) == 24:
-        size, requests, is_waiting = struct.unpack("=QQQ", numbers)
-        answer = judged(questions.read(size), requests, is_waiting=bool(is_waiting))
+        size, a, b = struct.unpack("=QQQ", numbers)
+        answer = oracle(questions.read(size), a, b)
         answers.write(number(len(answer)) + answer)
         answers.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
