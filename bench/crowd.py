@@ -62,10 +62,10 @@ def answered(connection: socket.socket, request: bytes, expected: bytes) -> None
     while not answer.endswith((expected, LAST_CHUNK)):
         part = connection.recv(RECEIVE_BYTES)
         if not part:
-            raise SetupError(f"the connection was closed after {answer[:200]!r}")
+            raise SetupError(f"it was closed after {answer[:300]!r}")
         answer += part
     if not answer.startswith(b"HTTP/1.1 200 ") or expected not in answer:
-        raise SetupError(f"this is no success: {answer[:200]!r}")
+        raise SetupError(f"it had the answer {answer[:300]!r}")
 
 
 @contextmanager
@@ -82,8 +82,8 @@ def idle_connections(port: int, count: int, target: str, expected: bytes) -> Ite
             found.append(connected(port, turn))
             answered(found[-1], request, expected)
         yield found
-    except OSError as error:
-        raise SetupError(f"after {len(found)} connections: {error}") from error
+    except (OSError, SetupError) as error:
+        raise SetupError(f"of {count} connections, number {len(found)}: {error}") from error
     finally:
         for connection in found:
             connection.close()

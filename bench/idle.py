@@ -23,8 +23,11 @@ QUICK_CONNECTIONS = 2_000
 WARM_CONNECTIONS = 200  # so that what is set up once is there before the first look
 WATCH_S = 10.0
 SETTLE_S = 3.0  # the last acknowledgements, and what is done a moment after a connection's last word
+QUIET_S = 20.0  # until timers of the last requests are over: 15 s for a head, which are only looked at when they fire
 LIMIT_BYTES = 3072
-FLAGS = ("--max-connections", "12000", "--keepalive-timeout", "600")
+# Two fronts, as nginx has two worker processes: Askr counts with a file beside each connection, and a machine's limit of
+# descriptors for a process is 20,000 or so in many places.
+FLAGS = ("--fronts", "2", "--max-connections", "12000", "--keepalive-timeout", "600")
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,11 @@ def measure(options: Options, folder: Path) -> Report:
         "of other processes",
     )
     method = (
-        f"{count:,} connections, each with one answer of `/hello.php` behind it, stay open without a word.\n"
+        f"{count:,} connections, each with one answer of `/hello.php` behind it, stay open without a word; Askr has two fronts, nginx two worker processes.\n"
         "Bytes are what the processes that hold them have more than before, divided by the connections; "
         f"{WARM_CONNECTIONS} connections had come and gone before the first look.\n"
         '"kernel" is the growth of its caches (`Slab` in /proc/meminfo), and both ends are on this machine, so a server\'s part is about half.\n'
-        f"Wake-ups are returns from waiting within {WATCH_S:g} s: of the processes that hold the connections, and of all others of the server.\n"
+        f"Wake-ups are returns from waiting within {WATCH_S:g} s, from {QUIET_S:g} s after the last answer on: of the processes that hold the connections, and of all others of the server.\n"
         f"The limits for Askr: {LIMIT_BYTES} bytes each, and no wake-up."
     )
     report.sections = [method, f"## What waiting costs\n\n{table.markdown(header, rows)}"]
@@ -123,6 +126,7 @@ def _idle(peer: Peer, site: Site, options: Options, count: int, folder: Path) ->
         with idle_connections(running.port, count, "/hello.php", hello):
             time.sleep(SETTLE_S)
             after, kernel_after = processes.memory(edges), processes.slab_bytes()
+            time.sleep(QUIET_S)
             others = [pid for pid in processes.tree(running.roots) if pid not in edges]
             edge_before, other_before = processes.wakes(edges), processes.wakes(others)
             time.sleep(WATCH_S)
