@@ -28,6 +28,8 @@ def place(tmp_path: Path) -> Path:
     (root / "chain").symlink_to("outer")
     (root / "loop").symlink_to("loop")
     (root / "gone").symlink_to("nothing")
+    (root / "over-nothing").symlink_to(root / "nothing/../dir/file.txt")
+    (root / "over-a-file").symlink_to(root / "dir/file.txt/../file.txt")
     os.mkfifo(root / "fifo")
     return root
 
@@ -54,7 +56,7 @@ def test_what_is_inside_is_opened(tree: DocumentRoot, path: bytes) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        b"outer", b"outer-absolute", b"outer-dir/secret.txt", b"twin/file.txt", b"chain", b"loop", b"gone", b"fifo", b"nothing", b"../secret.txt",
+        b"outer", b"outer-absolute", b"outer-dir/secret.txt", b"twin/file.txt", b"chain", b"loop", b"gone", b"over-nothing", b"over-a-file", b"fifo", b"nothing", b"../secret.txt",
         b"dir/../../secret.txt", b"/etc/passwd", b"dir/file.txt/x", b"a" * 5000, b"outer-dir/root/dir/../../secret.txt",
     ],
 )  # fmt: skip

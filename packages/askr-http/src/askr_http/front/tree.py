@@ -136,6 +136,7 @@ class DocumentRoot:
             return None
 
     def _maybe_open_resolved(self, path: bytes, flags: int) -> int | None:
+        os.stat(path, dir_fd=self._fd)  # realpath would walk over what is missing: "gone/../file" names nothing
         real = os.path.realpath(self._path + b"/" + path)
         if not real.startswith(self._real + b"/"):
             return None
