@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from scripts.apps.layout import Application
 
-    StartApp = Callable[[str, str], AbstractContextManager["RunningApp"]]
+    StartApp = Callable[..., AbstractContextManager["RunningApp"]]
 
 PER_REQUEST = "per-request"
 WORKER = "worker"
@@ -95,8 +95,8 @@ def copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def running_app(name: str, mode: str, folder: Path) -> Iterator[RunningApp]:
-    """Copy the application `name` to `folder` and serve it for as long as the block lasts."""
+def running_app(name: str, mode: str, folder: Path, wire: str) -> Iterator[RunningApp]:
+    """Copy the application `name` to `folder` and serve it over `wire` for as long as the block lasts."""
     served = SERVED[name]
     layout, php = ensure(served.application), find_php(served.application.php)
     app, log = folder / "app", folder / "server.log"
@@ -107,7 +107,7 @@ def running_app(name: str, mode: str, folder: Path) -> Iterator[RunningApp]:
         if oracle.is_chosen():
             running = stack.enter_context(oracle.nginx_fpm(root, "index.php", php=php, log=log, env=env, cwd=app))
         else:
-            arguments: list[str | Path] = ["--root", root, "--workers", str(WORKERS)]
+            arguments: list[str | Path] = ["--root", root, "--workers", str(WORKERS), "--wire", wire]
             if mode == WORKER:
                 assert served.worker_script is not None
                 arguments += ["--worker-script", server.REPOSITORY / served.worker_script]
@@ -120,8 +120,14 @@ def running_app(name: str, mode: str, folder: Path) -> Iterator[RunningApp]:
 
 @pytest.fixture(scope="session")
 def askr_app(tmp_path_factory: pytest.TempPathFactory) -> StartApp:
-    """Return a function: `with askr_app(name, mode) as app` runs the application `name` for as long as the block lasts."""
-    return lambda name, mode: running_app(name, mode, tmp_path_factory.mktemp(f"{name}-{mode}"))
+    """Return a function: `with askr_app(name, mode) as app` runs the application `name` for as long as the block lasts.
+
+    All run over the native wire. What the wires differ in, the other suites ask of both; here Laravel in worker mode runs over the pure
+    one as well (`wire="pure"`), for the whole of an application's traffic.
+    """
+    return lambda name, mode, wire="native": running_app(
+        name, mode, tmp_path_factory.mktemp(f"{name}-{mode}-{wire}"), wire
+    )
 
 
 @pytest.fixture

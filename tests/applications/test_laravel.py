@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from tests.applications.conftest import RunningApp, StartApp
 
 
-@pytest.fixture(scope="module", params=BOTH_MODES)
+SERVERS = [*((mode, "native") for mode in BOTH_MODES), *((WORKER, "pure") for _ in BOTH_MODES[1:])]
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids="-".join)
 def app(request: pytest.FixtureRequest, askr_app: StartApp) -> Iterator[RunningApp]:
-    """The application in one of the modes."""
-    with askr_app("laravel", request.param) as running:
+    """The application in one of the modes, over one of the wires."""
+    mode, wire = request.param
+    with askr_app("laravel", mode, wire=wire) as running:
         yield running
 
 

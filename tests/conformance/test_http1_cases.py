@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
-from front_harness import Front, Worker, running_front
+from front_harness import WIRES, Front, Worker, over, running_front
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.http1_cases import REFUSED, TAKEN, Refused, Taken
@@ -75,8 +75,8 @@ def test_the_events_do_not_depend_on_how_the_bytes_were_cut(data: st.DataObject)
     assert read(cut(wire, cuts)) == read([wire])
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+@pytest.fixture(scope="module", params=WIRES)
+def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     root = tmp_path_factory.mktemp("root")
     (root / "index.php").write_text("<?php")
 
@@ -85,7 +85,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         host = dict(taken.head.headers)[b"Host"]
         worker.port.respond(taken.xid, b"\n".join([*fields, host, body]))
 
-    with running_front(root, app=app) as running:
+    with over(request.param), running_front(root, app=app) as running:
         yield running
 
 

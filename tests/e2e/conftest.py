@@ -1,4 +1,4 @@
-"""The server that the end-to-end tests talk to: real, in both modes, on each PHP that is built."""
+"""The server that the end-to-end tests talk to: real, in both modes, on each PHP that is built, over both wires."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Behaviours:
     mode: str
     php: str
     workers: int = WORKERS
+    wire: str = "native"
 
     @property
     def host(self) -> str:
@@ -59,22 +60,33 @@ class Behaviours:
         self.process.declared.extend(patterns)
 
 
+@pytest.fixture(params=["native", "pure"])
+def wire(request: pytest.FixtureRequest) -> str:
+    """The wire of a server that a test starts for itself."""
+    return str(request.param)
+
+
 def builds() -> list[str]:
     """Return the PHP builds to test: the one that ASKR_PHP names, or all that are built."""
     return [os.environ["ASKR_PHP"]] if os.environ.get("ASKR_PHP") else list(kernel.available())
 
 
-@pytest.fixture(
-    scope="module", params=[(php, mode) for php in builds() for mode in ("per-request", "worker")], ids="-".join
-)
+def variants() -> list[tuple[str, str, str]]:
+    """Return PHP, mode and wire of each server: the native wire with all, the pure one with the first PHP, because PHP is behind both alike."""
+    modes = ("per-request", "worker")
+    native = [(php, mode, "native") for php in builds() for mode in modes]
+    return native + ([(builds()[0], mode, "pure") for mode in modes] if builds()[0] == kernel.available()[0] else [])
+
+
+@pytest.fixture(scope="module", params=variants(), ids="-".join)
 def behaviours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behaviours]:
     """A server for the scripts of `tests/apps/behaviours`, shared by the tests of a module and judged after the last one."""
-    php, mode = request.param
+    php, mode, wire = request.param
     worker = ("--worker-script", APPS / "worker.php") if mode == "worker" else ()
     with server.askr_serve(
-        "--root", APPS / "behaviours", "--front", "pid.php", "--workers", str(WORKERS), *worker,
+        "--root", APPS / "behaviours", "--front", "pid.php", "--workers", str(WORKERS), "--wire", wire, *worker,
         log=tmp_path_factory.mktemp("log") / "askr.log",
         env={"ASKR_PHP": php, "ASKR_TEST_ENV": "from outside"},
         declared=EXPECTED,
     ) as process:  # fmt: skip
-        yield Behaviours(process, mode, php)
+        yield Behaviours(process, mode, php, wire=wire)

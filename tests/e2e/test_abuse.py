@@ -76,18 +76,18 @@ def misbehave(address: Behaviours, seed: int) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
-def test_bad_clients_cost_nobody_anything(tmp_path: Path) -> None:
+def test_bad_clients_cost_nobody_anything(tmp_path: Path, wire: str) -> None:
     root = tmp_path / "root"
     shutil.copytree(APPS / "behaviours", root)
     with (root / "large.bin").open("wb") as file:
         file.truncate(8_000_000)
     with server.askr_serve(
-        *("--root", root, "--front", "pid.php", "--workers", "3", "--fronts", "2"),
+        *("--root", root, "--front", "pid.php", "--workers", "3", "--fronts", "2", "--wire", wire),
         log=tmp_path / "askr.log",
         declared=[*EXPECTED, r"Undefined array key"],
         env={"ASKR_PHP": builds()[0]},
     ) as process:
-        address = Behaviours(process, "per-request", builds()[0], 3)
+        address = Behaviours(process, "per-request", builds()[0], 3, wire)
         with ThreadPoolExecutor(AT_ONCE) as threads:
             bad = [threads.submit(misbehave, address, seed) for seed in range(CONNECTIONS)]
             with Client(address) as client:

@@ -25,21 +25,21 @@ WORKERS = 2
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Behaviours]]:
+def start(tmp_path: Path, wire: str) -> Iterator[Callable[..., Behaviours]]:
     """Return a function that starts a server of its own for a test."""
     with ExitStack() as stack:
 
         def run(*flags: str, root: Path = APPS / "behaviours", listen: str = "127.0.0.1:0") -> Behaviours:
             process = stack.enter_context(
                 server.askr_serve(
-                    *("--root", str(root), "--front", "pid.php", "--workers", str(WORKERS), *flags),
+                    *("--root", str(root), "--front", "pid.php", "--workers", str(WORKERS), "--wire", wire, *flags),
                     log=tmp_path / "askr.log",
                     declared=EXPECTED,
                     env={"ASKR_PHP": builds()[0], "TMPDIR": str(tmp_path)},
                     listen=listen,
                 )
             )
-            return Behaviours(process, "per-request", builds()[0], WORKERS)
+            return Behaviours(process, "per-request", builds()[0], WORKERS, wire)
 
         yield run
 

@@ -50,13 +50,14 @@ class Server:
     """A running server.
 
     `url` is the address of its first listener; `pid` is the master; `declared` are patterns (for `re.search`) of
-    log lines that the test expects although they are warnings, and may grow while the test runs.
+    log lines that the test expects although they are warnings, and may grow while the test runs; `root` is the document root.
     """
 
     url: str
     pid: int
     log: Path
     declared: list[str] = field(default_factory=list)
+    root: str = "/nowhere"
 
     def log_text(self) -> str:
         """Return what the server has written to standard error so far."""
@@ -85,11 +86,19 @@ class Holdings:
 
     @classmethod
     def of(cls, server: Server) -> Holdings:
-        """Look at the master and the fronts. Workers are left out: what an application keeps open is its own affair."""
-        pids = [server.pid, *server.fronts()]
-        held = {
-            pid: {fd: what for fd, what in processes.descriptors_of(pid).items() if what != RESERVE} for pid in pids
-        }
+        """Look at the master and the fronts. Workers are left out: what an application keeps open is its own affair.
+
+        A front keeps files of the document root open, each of them once; a second descriptor of one counts.
+        """
+        held = {}
+        for pid in (server.pid, *server.fronts()):
+            cached: set[str] = set()
+            held[pid] = counted = {}
+            for fd, what in processes.descriptors_of(pid).items():
+                if what.startswith(f"{server.root}/") and what not in cached:
+                    cached.add(what)
+                elif what != RESERVE:
+                    counted[fd] = what
         return cls(held, processes.memory_files_of(server.pid))
 
     def excess_over(self, before: Holdings) -> list[str]:
@@ -148,7 +157,7 @@ def askr_serve(
         assert line, f"{shlex.join(words)}\nexited with {process.wait(timeout_s)}\n{_tail(log)}"
         listener = json.loads(line)["listeners"][0]
         host = f"[{listener['host']}]" if ":" in listener["host"] else listener["host"]
-        server = Server(f"http://{host}:{listener['port']}", process.pid, log, list(declared))
+        server = Server(f"http://{host}:{listener['port']}", process.pid, log, list(declared), _root_of(arguments))
         before = Holdings.of(server)
         yield server
         complaints = _judge_running(server, before)
@@ -159,6 +168,11 @@ def askr_serve(
     complaints += _stop(process, run, timeout_s)
     complaints += [f"undeclared in the log: {line}" for line in undeclared(server.log_text(), server.declared)]
     assert not complaints, "\n".join([*complaints, _tail(log)])
+
+
+def _root_of(arguments: Sequence[str | Path]) -> str:
+    words = list(map(str, arguments))
+    return os.path.realpath(words[words.index("--root") + 1]) if "--root" in words else "/nowhere"
 
 
 def _judge_running(server: Server, before: Holdings) -> list[str]:

@@ -31,6 +31,7 @@ log = logging.getLogger("askr.front")
 _LOG_DELAY_S: Final = 0.05
 _WARNINGS: Final = {  # by counter: what is said when it has grown, with the difference
     "accept_pauses": "accepting was paused %d times: no descriptors, or no memory for connections; it goes on by itself",
+    "spool_failures": "responses that cannot be kept on disk, whose workers have to wait for their readers: %d",
     "log_dropped": "access log: %d lines were dropped because they were not taken in time",
 }
 

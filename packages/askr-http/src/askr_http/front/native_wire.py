@@ -58,6 +58,7 @@ class WireCounters:
     held_bytes: int
     log_dropped: int
     turns: int
+    spool_failures: int
 
 
 class NativeWire:
