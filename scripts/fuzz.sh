@@ -2,8 +2,8 @@
 # fuzz.sh - coverage-guided fuzzing of the native wire against the pure wire; packages/askr-http/fuzz/README.md says more.
 #
 #   fuzz.sh SECONDS    build, and fuzz all targets for that long, side by side; the exit code is 1 when something was found
-#   fuzz.sh merge      keep the smallest set of inputs, of the kept ones, the seeds and those that were found, that reaches everything they reach
-#   fuzz.sh coverage   say what of the sources the kept inputs reach
+#   fuzz.sh merge      keep the smallest set of inputs, of the kept ones, the seeds and those that were found, that reaches what they reach
+#   fuzz.sh coverage   say what of the sources the seeds and the kept inputs reach
 #
 # FUZZ_TARGETS names some of the targets only.
 set -euo pipefail
@@ -40,7 +40,7 @@ run() { # TARGET PROGRAM ARGUMENT...
 fuzz() { # TARGET SECONDS
     local target=$1 log=$out/$1.log
     if run "$target" "$out/$target" -max_total_time="$2" -max_len=$most_bytes -timeout=20 -use_value_profile=1 -print_final_stats=1 \
-        -dict="$fuzz/$target.dict" -artifact_prefix="$out/finding-$target-" "$out/found/$target" "$fuzz/corpus/$target" >"$log" 2>&1; then
+        -dict="$fuzz/$target.dict" -artifact_prefix="$out/finding-$target-" "$out/found/$target" "$fuzz/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
         echo "fuzz: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $2 s, nothing found"
         return
     fi
@@ -50,10 +50,10 @@ fuzz() { # TARGET SECONDS
 }
 
 for target in "${targets[@]}"; do mkdir -p "$out/found/$target" "$fuzz/corpus/$target"; done
+"$python" "$fuzz/seeds.py" "$out/seeds"
 case ${1:?usage: fuzz.sh SECONDS|merge|coverage} in
 merge)
-    rm -rf "$out/seeds" "$out/merged"
-    "$python" "$fuzz/seeds.py" "$out/seeds"
+    rm -rf "$out/merged"
     for target in "${targets[@]}"; do
         build "$target" "$target" "${sanitizers[@]}"
         mkdir -p "$out/merged"
@@ -68,7 +68,7 @@ coverage)
     for target in "${targets[@]}"; do
         read -r judged _ <<<"${sources[$target]}"
         build "$target" "$target-coverage" -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping
-        LLVM_PROFILE_FILE=$out/$target.profraw run "$target" "$out/$target-coverage" -runs=0 "$fuzz/corpus/$target" 2>/dev/null
+        LLVM_PROFILE_FILE=$out/$target.profraw run "$target" "$out/$target-coverage" -runs=0 "$fuzz/corpus/$target" "$out/seeds/$target" 2>/dev/null
         "$tools/llvm-profdata" merge -o "$out/$target.profdata" "$out/$target.profraw"
         "$tools/llvm-cov" report "$out/$target-coverage" -instr-profile="$out/$target.profdata" "$judged"
         "$tools/llvm-cov" show "$out/$target-coverage" -instr-profile="$out/$target.profdata" -show-branches=count "$judged" \

@@ -292,7 +292,7 @@ static int parse(const uint8_t *buf, size_t len, const askr_codec_limits *limits
 
 typedef enum { INCOMPLETE, COMPLETE, FAULTY } judgement;
 
-/* Whether the end of the head is in buf[0..len), which is no longer than a head may be, and no forbidden byte before it. */
+/* Whether the end of the head is in buf[0..len), which is no longer than a head may be, and no forbidden byte before it; buf[0] is there. */
 static judgement judge_bytes(const uint8_t *buf, size_t len, size_t scanned)
 {
     const uint8_t *end = buf + len, *p = buf + (scanned > 3 ? scanned - 3 : 0); /* CR LF CR may be there already */
@@ -319,16 +319,13 @@ static judgement judge_bytes(const uint8_t *buf, size_t len, size_t scanned)
     }
 }
 
-/* Whether the request line is longer than one may be, though its end has not come. */
+/* Whether the request line is longer than one may be, though its end has not come; no byte is forbidden, so that a CR is a CRLF. */
 static int is_line_too_long(const uint8_t *buf, size_t len, size_t scanned, uint32_t target_bytes)
 {
     size_t most = (size_t)target_bytes + LINE_BESIDE_TARGET;
     if (len <= most || scanned > most) /* too early to say; or said before */
         return 0;
-    for (const uint8_t *p = buf; (p = memchr(p, '\r', most - (size_t)(p - buf))) != NULL; p++)
-        if ((size_t)(p - buf) + 1 < most && p[1] == '\n')
-            return 0;
-    return 1;
+    return memchr(buf, '\r', most - 1) == NULL;
 }
 
 askr_codec_verdict askr_codec_read(const uint8_t *buf, size_t len, const askr_codec_limits *limits, uint32_t *scanned,
@@ -343,7 +340,7 @@ askr_codec_verdict askr_codec_read(const uint8_t *buf, size_t len, const askr_co
         *scanned = 0;
         return ASKR_CODEC_REQUEST;
     }
-    found = most > 0 ? judge_bytes(buf, most, before) : FAULTY;
+    found = judge_bytes(buf, most, before);
     if (found == INCOMPLETE && most == len && !is_line_too_long(buf, len, before, limits->target_bytes)) {
         *scanned = (uint32_t)len;
         return ASKR_CODEC_MORE;

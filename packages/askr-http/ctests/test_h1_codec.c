@@ -287,6 +287,19 @@ static void test_more_fields_than_there_is_room_for_are_deferred(void)
     }
 }
 
+static void test_a_note_beyond_the_bytes_is_that_of_another_head(void)
+{
+    static askr_request rq;
+    const char *wire = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    fence f = fence_new(100);
+    for (size_t cut = 1; cut <= strlen(wire); cut++) {
+        uint32_t scanned = 1000;
+        CHECK_EQUAL(read_at(f, 1, wire, cut, &scanned, &rq),
+                    cut == strlen(wire) ? ASKR_CODEC_REQUEST : ASKR_CODEC_MORE);
+    }
+    fence_free(f);
+}
+
 static void test_both_ways_to_find_the_end_of_text_agree_at_the_page(void)
 {
     fence f = fence_new(4096);
@@ -317,6 +330,7 @@ int main(void)
     test_the_connection_is_kept_as_its_options_say();
     test_a_head_or_a_target_over_its_limit_is_deferred_complete_or_not();
     test_more_fields_than_there_is_room_for_are_deferred();
+    test_a_note_beyond_the_bytes_is_that_of_another_head();
     test_both_ways_to_find_the_end_of_text_agree_at_the_page();
     return 0;
 }
