@@ -90,6 +90,8 @@ static int join_pool(askr_wire *w)
         rc = askr_pool_bind_front(w->pool, config->front, config->front_eventfd);
     if (rc == ASKR_OK && config->spool_fd >= 0)
         rc = askr_pool_bind_spool(w->pool, config->spool_fd);
+    if (rc == ASKR_OK)
+        askr_front_defer_wakes(w->pool);
     return rc;
 }
 

@@ -126,6 +126,9 @@ int askr_queue_push(askr_pool *p, askr_exchange *e)
         }
     }
     ASKR_STEP("queue: pushed, nobody woken");
-    askr_queue_wake(p);
+    if (p->defers_wakes)
+        p->wakes_owed++;
+    else
+        askr_queue_wake(p);
     return ASKR_OK;
 }

@@ -132,6 +132,21 @@ int askr_front_submit(askr_pool *p, askr_xid x, uint32_t head_bytes, uint64_t bo
     return rc;
 }
 
+void askr_front_defer_wakes(askr_pool *p)
+{
+    p->defers_wakes = 1;
+}
+
+/* One worker: if it leaves requests in the ring, it wakes the next one before it begins with its own.  [order-take-1] */
+void askr_front_wake(askr_pool *p)
+{
+    if (p->wakes_owed == 0)
+        return;
+    p->wakes_owed = 0;
+    if (askr_ring_depth(p->queue) > 0)
+        askr_queue_wake(p);
+}
+
 /* The xid of exchange `index` if it is this front's and with or behind a worker, else 0. */
 static askr_xid look_at(askr_pool *p, uint32_t front, uint32_t index)
 {

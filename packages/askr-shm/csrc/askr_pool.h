@@ -85,6 +85,12 @@ int askr_front_spool(askr_pool *p, askr_xid x, const uint8_t *buf, size_t n, uin
 /* FILLING -> QUEUED.  ASKR_EINVAL when the declared sizes are not what was written.  A worker that takes it after deadline_mono_ns (0: never) hands it back as FAILED unread. */
 int askr_front_submit(askr_pool *p, askr_xid x, uint32_t head_bytes, uint64_t body_bytes, int is_spooled,
                       uint64_t deadline_mono_ns);
+/*
+ * From now on a submit through this handle wakes no worker: askr_front_wake does, once for all that were submitted since.  A front that submits
+ * several requests in a turn calls it at the turn's end; whoever is awake may take them before.
+ */
+void askr_front_defer_wakes(askr_pool *p);
+void askr_front_wake(askr_pool *p);
 /* The next exchange of this front with news; ASKR_EAGAIN: none, and from now on the eventfd is written when there is one. */
 int askr_front_next(askr_pool *p, uint32_t front, askr_xid *out);
 int askr_front_next_many(askr_pool *p, uint32_t front, askr_xid *out,

@@ -133,6 +133,8 @@ struct askr_pool {
     int spool_fd;
     /* private notes of the party that uses this handle */
     uint32_t exchange_hint;
+    uint32_t wakes_owed;  /* requests that were pushed and of which no worker was told */
+    uint8_t defers_wakes; /* askr_front_defer_wakes */
     uint32_t block_hint;
     uint8_t is_armed[ASKR_MAX_FRONTS];
     uint32_t scan_next[ASKR_MAX_FRONTS]; /* where a rescan goes on; spec.exchanges: none */

@@ -249,6 +249,39 @@ static void test_a_spool_that_is_shorter_than_declared_is_an_error_not_an_end(vo
 }
 
 /* A response of many windows, to a reader in another process that sleeps on its eventfd. */
+/* Two workers sleep; a front that defers its wakes rings one doorbell for all that it submitted, and none when others took it all. */
+static void test_deferred_wakes_are_one_for_several_requests(void)
+{
+    askr_xid taken;
+    set_up();
+    _Atomic uint64_t *sleepers = &pool->control->sleepers[0];
+    atomic_store(sleepers, 6);
+    askr_front_defer_wakes(pool);
+    askr_front_wake(pool);
+    askr_xid first = submitted(0, "a", ""), second = submitted(0, "b", "");
+    CHECK_EQUAL(atomic_load(sleepers), 6);
+    askr_front_wake(pool);
+    CHECK_EQUAL(atomic_load(sleepers), 4);
+    CHECK_EQUAL(atomic_load(&pool->workers[1].doorbell), 1);
+    askr_front_wake(pool);
+    CHECK_EQUAL(atomic_load(sleepers), 4);
+    CHECK_EQUAL(askr_worker_take(pool, 0, 0, &taken), ASKR_OK);
+    CHECK(taken == first);
+    CHECK_EQUAL(askr_worker_take(pool, 1, 0, &taken), ASKR_OK);
+    CHECK(taken == second);
+    askr_xid third = submitted(0, "c", "");
+    CHECK_EQUAL(askr_front_cancel(pool, third), 1);
+    CHECK_EQUAL(askr_worker_take(pool, 2, 0, &taken), ASKR_EAGAIN); /* pops what is left of it */
+    atomic_store(sleepers, 4);
+    askr_front_wake(pool);
+    CHECK_EQUAL(atomic_load(sleepers), 4);
+    CHECK_EQUAL(askr_worker_finish(pool, 0, first, 0), ASKR_OK);
+    CHECK_EQUAL(askr_worker_finish(pool, 1, second, 0), ASKR_OK);
+    CHECK_EQUAL(askr_front_release(pool, first), ASKR_OK);
+    CHECK_EQUAL(askr_front_release(pool, second), ASKR_OK);
+    tear_down();
+}
+
 static void test_a_long_response_waits_for_its_reader(void)
 {
     enum { TOTAL = 300 * 1000 };
@@ -456,6 +489,7 @@ int main(void)
     test_cancelling_and_opening_again_does_not_fill_the_queue();
     test_a_spooled_body_is_read_behind_the_head_and_given_back();
     test_a_spool_that_is_shorter_than_declared_is_an_error_not_an_end();
+    test_deferred_wakes_are_one_for_several_requests();
     test_a_long_response_waits_for_its_reader();
     test_a_worker_waits_for_a_block_when_the_slab_is_exhausted();
     test_a_worker_record_tells_what_the_worker_does();
