@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,10 @@ DRAWN = {("askr-worker", "hello"), ("askr", "hello"), ("askr", "1k"), ("askr-wor
 IMAGES = CHECKOUT / "docs/images"
 FREQUENCY_HZ = 1499  # no multiple of what others do by the clock
 STACK_BYTES = 8192  # of each sample, from which perf finds the callers
-TOP = 16
+TOP = 12
+TOP_TOTAL = 20
+COMMON = 0.97
+KEPT = 100  # functions of each side in the JSON file
 CALLS_S = 1.0
 WIRE, FRONT, WORKER = "askr-wire", "askr-front", "askr-worker"
 
@@ -52,6 +55,8 @@ class Profile:
     php_cpu_us: float
     samples: dict[str, int] = field(default_factory=dict)
     own: dict[str, dict[str, int]] = field(default_factory=dict)
+    total: dict[str, dict[str, int]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     calls_requests: int = 0
     front_calls: Calls = field(default_factory=Calls)
     worker_calls: Calls = field(default_factory=Calls)
@@ -100,11 +105,13 @@ def section(case: str, found: Profile) -> str:
     front_us = found.cpu_us - found.php_cpu_us
     cost = f"{table.significant(found.cpu_us)} µs of CPU per answer: {table.significant(front_us)} in the front, {table.significant(found.php_cpu_us)} in PHP's processes."
     parts = [f"## {case}\n\n{cost}"]
-    parts += [
-        _functions(title, sides, cost, found)
-        for title, sides, cost in (("front", (WIRE, FRONT), front_us), ("PHP's processes", (WORKER,), found.php_cpu_us))
-        if any(found.samples.get(side) for side in sides)
-    ]
+    for title, sides, cost_us in (("front", (WIRE, FRONT), front_us), ("PHP's processes", (WORKER,), found.php_cpu_us)):
+        if whole := sum(found.samples.get(side, 0) for side in sides):
+            parts += [
+                _kinds(title, _added(found.kinds, sides), whole, cost_us),
+                _totals(title, _added(found.total, sides), whole, cost_us),
+                _owns(title, _added(found.own, sides), whole, cost_us),
+            ]
     rows = [
         (side, table.number(sum(calls.counts.values()) / found.calls_requests, 2), _each(calls, found.calls_requests))
         for side, calls in (("front", found.front_calls), ("PHP's processes", found.worker_calls))
@@ -115,16 +122,39 @@ def section(case: str, found: Profile) -> str:
     return "\n\n".join(parts)
 
 
-def _functions(title: str, sides: Sequence[str], cost_us: float, found: Profile) -> str:
+def _added(by_side: Mapping[str, Mapping[str, int]], sides: Sequence[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for side in sides:
-        counts.update(found.own.get(side, {}))
-    whole = sum(counts.values())
-    rows = [
-        (f"`{name}`", f"{count / whole * 100:.1f} %", table.number(count / whole * cost_us, 2))
-        for name, count in counts.most_common(TOP)
+        counts.update(by_side.get(side, {}))
+    return counts
+
+
+KIND_WORDS = {"kernel": "the kernel", "askr": "Askr", "php": "PHP", "other": "C library, Python and others"}
+
+
+def _kinds(title: str, counts: Counter[str], whole: int, cost_us: float) -> str:
+    rows = [_row(KIND_WORDS[kind], count, whole, cost_us) for kind, count in counts.most_common()]
+    return table.markdown((f"{title}: spent in", "share", "µs per answer"), rows)
+
+
+def _totals(title: str, counts: Counter[str], whole: int, cost_us: float) -> str:
+    # What all stacks go through says nothing, and the kernel's own functions follow from the system call.
+    said = [
+        (name, count)
+        for name, count in counts.most_common()
+        if not name.endswith(stacks.KERNEL_MARK) and count < whole * COMMON
     ]
-    return table.markdown((f"function itself, {title}", "share", "µs per answer"), rows)
+    rows = [_row(f"`{name}`", count, whole, cost_us) for name, count in said[:TOP_TOTAL]]
+    return table.markdown((f"{title}: function with all it calls", "share", "µs per answer"), rows)
+
+
+def _owns(title: str, counts: Counter[str], whole: int, cost_us: float) -> str:
+    rows = [_row(f"`{name}`", count, whole, cost_us) for name, count in counts.most_common(TOP)]
+    return table.markdown((f"{title}: function by itself", "share", "µs per answer"), rows)
+
+
+def _row(words: str, count: int, whole: int, cost_us: float) -> tuple[str, str, str]:
+    return words, f"{count / whole * 100:.1f} %", table.number(count / whole * cost_us, 2)
 
 
 def _each(calls: Calls, requests: int) -> str:
@@ -146,7 +176,9 @@ def _profile(running: Running, document: Document, plan: Plan, folder: Path) -> 
         by_thread.setdefault(side_of(thread), []).append(trimmed(stack))
     for side, found_stacks in by_thread.items():
         found.samples[side] = len(found_stacks)
-        found.own[side] = dict(stacks.own_counts(found_stacks).most_common(200))
+        found.own[side] = dict(stacks.own_counts(found_stacks).most_common(KEPT))
+        found.total[side] = dict(stacks.total_counts(found_stacks).most_common(KEPT))
+        found.kinds[side] = dict(Counter(flame.kind_of(stack[-1]) for stack in found_stacks))
     with _both_counted(running, folder) as (found.front_calls, found.worker_calls):
         found.calls_requests = _load(running, document, plan, CALLS_S).requests
     counts: Counter[stacks.Stack] = Counter()
@@ -161,7 +193,7 @@ def side_of(thread: str) -> str:
 
 
 # The way to these is the same in every stack of a thread: it says nothing and makes the picture high.
-ENTRIES = ("askr_wire_loop", "askr_wire_run", "askr_worker_serve", "php_execute_scripts", "zif_askr_handle_request")
+ENTRIES = ("askr_loop_main", "zif_askr_handle_request", "askr_template_run")
 
 
 def trimmed(stack: stacks.Stack) -> stacks.Stack:

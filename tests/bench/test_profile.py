@@ -51,7 +51,7 @@ def test_a_function_s_own_samples_are_those_at_the_end_of_a_stack() -> None:
 
 
 def test_the_way_to_the_loop_is_left_out() -> None:
-    assert trimmed(("clone", "start_thread", "askr_worker_serve", "x")) == ("askr_worker_serve", "x")
+    assert trimmed(("clone", "start_thread", "askr_loop_main", "x")) == ("askr_loop_main", "x")
     assert trimmed(("main", "y")) == ("main", "y")
 
 
