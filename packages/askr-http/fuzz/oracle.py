@@ -35,6 +35,7 @@ def text(value: bytes) -> bytes:
 # fuzz_h1_codec.c
 
 LIMITS: Final = Limits(head_bytes=1500, target_bytes=200)  # as the target's
+DEFERRED: Final = (b"transfer-encoding", b"expect", b"upgrade")
 METHODS: Final = {b"GET": 1, b"HEAD": 2, b"POST": 3}
 KNOWN: Final = {
     name: number
@@ -49,16 +50,11 @@ KNOWN: Final = {
 def described(head: Head, head_bytes: int) -> bytes:
     """Return a request as the target describes it."""
     target = head.target
-    if (
-        head.content_length is None
-        or head.expects_continue
-        or head.has_unknown_expectation
-        or target.authority is not None
-    ):
+    if target.authority is not None or any(name in head.headers for name in DEFERRED):
         return b"a request that must have been deferred"
     parts = [text(part) for part in (head.method, target.origin, target.raw_path, target.query, head.authority)]
     flags = (head.protocol == "HTTP/1.1", head.keeps_alive, b"%" in target.raw_path)
-    numbers = (head.content_length, head_bytes, METHODS.get(head.method, 0), *flags, len(head.headers))
+    numbers = (head.content_length or 0, head_bytes, METHODS.get(head.method, 0), *flags, len(head.headers))
     parts += [number(value) for value in numbers]
     for name, value in head.headers:
         parts += [text(name), text(value), number(KNOWN.get(name.lower(), 0))]
