@@ -186,7 +186,7 @@ def test_more_connections_than_allowed_are_turned_away(root: Path) -> None:
         assert front.get("/a.txt").status in {200, 503}
 
 
-def test_a_front_without_descriptors_waits_and_goes_on(root: Path) -> None:
+def test_a_front_without_descriptors_waits_and_goes_on(root: Path, wire: str) -> None:
     with running_front(root) as front, front.connect() as client:
         client.send(GET)
         client.answer()
@@ -197,7 +197,8 @@ def test_a_front_without_descriptors_waits_and_goes_on(root: Path) -> None:
         with front.connect() as waiting:
             waiting.send(b"GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n")
             client.send(GET)
-            assert client.answer().status == 503  # not even a name can be looked up
+            # To look a name up, the pure wire needs a descriptor; the native one has those of the names that it knows.
+            assert client.answer().status == (503 if wire == "pure" else 200)
             assert not select.select([waiting.sock], [], [], 0)[0]
             resource.prlimit(front.pid, resource.RLIMIT_NOFILE, before)
             assert waiting.answer().status == 200

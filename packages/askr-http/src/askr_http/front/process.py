@@ -114,10 +114,15 @@ def _maybe_access_log(path: str | None) -> AccessLog | None:
 
 
 def _affordable(limits: Limits, *, is_native: bool) -> Limits:
-    """Return limits with no more connections than there are descriptors for, with one for a file beside each."""
+    """Return limits with no more connections than there are descriptors for.
+
+    On the pure wire each may have a file beside it. The native one keeps files once for all, and a connection has a second descriptor only
+    where its response waits on disk, or on its way from one thread to the other.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     open_files = max(_LEAST_FILES, min(limits.open_files, soft // 8)) if is_native else 0
-    connections = min(limits.connections, max(1, (soft - _OTHER_FILES - open_files) // 2))
+    left = soft - _OTHER_FILES - open_files
+    connections = min(limits.connections, max(1, left * 3 // 4 if is_native else left // 2))
     if connections < limits.connections:
         log.info("open files are limited to %d: %d connections instead of %d", soft, connections, limits.connections)
     return replace(limits, connections=connections, open_files=open_files)
