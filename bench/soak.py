@@ -117,7 +117,7 @@ def _soak(name: str, site: Site, options: Options, count: int, folder: Path) -> 
             done, turn = done + one.requests, turn + 1
             # So long that there are about SLICES of them, and at least a second, which is wrk's unit.
             seconds = max(1.0, min(10.0, count / SLICES / one.rate_per_s))
-            found.append(_look(running, pool, done, one.errors))
+            found.append(_look(running, pool, done, one.errors, found[-1].descriptors if found else None))
             if turn % 6 == 0:
                 last = found[-1]
                 say(
@@ -133,11 +133,13 @@ def _slice(running: Running, document: Document, connections: int, seconds: floa
     return one
 
 
-def _look(running: Running, pool: PoolView, requests: int, errors: int) -> Holding:
+def _look(running: Running, pool: PoolView, requests: int, errors: int, descriptors: int | None) -> Holding:
     # wrk has closed its connections, and what it left unread is released soon after.
     wait_until(lambda: pool.books().are_balanced, SETTLE_S)
-    time.sleep(0.1)  # descriptors of closed connections
+    time.sleep(0.1)
     tree = processes.tree(running.roots)
+    if descriptors is not None:  # a busy machine closes the last connections later
+        wait_until(lambda: processes.descriptors(tree) <= descriptors, SETTLE_S)
     everything, workers = processes.memory(tree), processes.memory(running.executors())
     return Holding(
         requests,
