@@ -143,7 +143,6 @@ static askr_call_verdict send_piece(const relay *r, piece *p, uint32_t head_byte
     if (rc != ASKR_OK) {
         if (!r->call->has_head)
             *r->w = before; /* for the answer */
-        r->slot->is_unreadable = rc == ASKR_EINVAL;
         return give_up(r, rc == ASKR_EINVAL ? ASKR_ANSWER_WORKER_DIED : ASKR_ANSWER_BAD_RESPONSE);
     }
     int end = take_end(r, p);

@@ -143,8 +143,8 @@ static void find_chains(const askr_request *rq, uint32_t count, name_chains *cha
             continue;
         }
         for (uint32_t j = 0; j < i; j++) {
-            if (rq->fields[j].hash != f->hash || chains->is_later[j] || !is_same_name(rq->fields[j].name, f->name))
-                continue;
+            if (rq->fields[j].hash != f->hash || !is_same_name(rq->fields[j].name, f->name))
+                continue; /* the first one that matches began the chain */
             chains->next[last[j]] = (uint8_t)(i + 1);
             chains->is_later[i] = 1;
             last[j] = (uint8_t)i;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "askr_calls.h"
@@ -248,6 +249,7 @@ static inline pid_t start_worker(uint32_t worker, void (*serve)(askr_pool *p, ui
     if (pid > 0)
         return pid;
     askr_pool *mine;
+    CHECK_EQUAL(prctl(PR_SET_PDEATHSIG, SIGKILL), 0); /* a test that fails leaves no process */
     CHECK_EQUAL(askr_pool_attach(askr_pool_fd(pool), &mine), ASKR_OK);
     bind(mine);
     CHECK_EQUAL(askr_worker_ready(mine, worker), ASKR_OK);
