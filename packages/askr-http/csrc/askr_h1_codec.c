@@ -298,7 +298,7 @@ static judgement judge_bytes(const uint8_t *buf, size_t len, size_t scanned)
     const uint8_t *end = buf + len, *p = buf + (scanned > 3 ? scanned - 3 : 0); /* CR LF CR may be there already */
     if (p > buf && *p == '\n')
         p--;
-    if (buf[0] == '\r') /* an empty line before the request line: rare, and the pure wire counts them */
+    if (scanned == 0 && buf[0] == '\r') /* an empty line before the request line: rare, and the pure wire counts them */
         return FAULTY;
     for (;;) {
         p = askr_scan_text(p, end);

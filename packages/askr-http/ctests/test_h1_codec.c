@@ -287,6 +287,26 @@ static void test_more_fields_than_there_is_room_for_are_deferred(void)
     }
 }
 
+/* What makes a head that drips byte by byte cost linear time: pages that were scanned cannot be touched here until the end has come. */
+static void test_what_was_scanned_is_not_looked_at_again_before_the_end(void)
+{
+    static askr_request rq;
+    const askr_codec_limits short_targets = {16384, 1000};
+    fence f = fence_new(12000);
+    size_t len = f.page + 2; /* the end of the head may have begun in the last three bytes */
+    uint32_t scanned = 0;
+    uint8_t *head = padded("GET / HTTP/1.1\r\nHost: a\r\nX: ", "\r\n\r\n", 12000);
+    memcpy(f.body, head, 12000);
+    CHECK_EQUAL(askr_codec_read(f.body, ++len, &short_targets, &scanned, &rq), ASKR_CODEC_MORE);
+    CHECK_EQUAL(mprotect(f.body, f.page, PROT_NONE), 0);
+    while (++len < 12000)
+        CHECK_EQUAL(askr_codec_read(f.body, len, &short_targets, &scanned, &rq), ASKR_CODEC_MORE);
+    CHECK_EQUAL(mprotect(f.body, f.page, PROT_READ), 0);
+    CHECK_EQUAL(askr_codec_read(f.body, len, &short_targets, &scanned, &rq), ASKR_CODEC_REQUEST);
+    free(head);
+    fence_free(f);
+}
+
 static void test_a_note_beyond_the_bytes_is_that_of_another_head(void)
 {
     static askr_request rq;
@@ -330,6 +350,7 @@ int main(void)
     test_the_connection_is_kept_as_its_options_say();
     test_a_head_or_a_target_over_its_limit_is_deferred_complete_or_not();
     test_more_fields_than_there_is_room_for_are_deferred();
+    test_what_was_scanned_is_not_looked_at_again_before_the_end();
     test_a_note_beyond_the_bytes_is_that_of_another_head();
     test_both_ways_to_find_the_end_of_text_agree_at_the_page();
     return 0;
