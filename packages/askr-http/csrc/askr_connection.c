@@ -4,7 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "askr_steps.h"
+#include "askr_turn.h"
 
 static const askr_slice dash = {(const uint8_t *)"-", 1};
 

@@ -3,7 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "askr_steps.h"
+#include "askr_turn.h"
 
 /* Leaving to Python and coming back: the slot stays, so that caps and the drain count the connection. */
 
@@ -34,6 +34,7 @@ askr_course askr_hand_over(askr_wire *w, askr_connection *c)
     askr_wheel_clear(&w->wheel, &c->timer);
     c->transport.fd = -1;
     c->deadline_mono_ns = 0;
+    c->need_bytes = 0;
     c->phase = ASKR_PHASE_AWAY;
     w->away++;
     w->rings = 1;

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "askr_steps.h"
+#include "askr_turn.h"
 
 void askr_label_keep(askr_wire *w, askr_connection *c, askr_slice method, askr_slice path)
 {

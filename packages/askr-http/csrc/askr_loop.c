@@ -8,7 +8,7 @@
  */
 
 /* Workers are woken at the end of a turn, or after so many events: a wake for each request costs a third of a small response. */
-enum { EVENTS_A_TURN = 256, COMMANDS_A_TURN = 64, WAKE_EVERY = 16 };
+enum { EVENTS_A_TURN = 256, COMMANDS_A_TURN = 64, NEWS_A_TURN = 256, WAKE_EVERY = 16 };
 
 static void take_commands(askr_wire *w)
 {
@@ -28,11 +28,12 @@ static void take_commands(askr_wire *w)
 
 static void take_news(askr_wire *w)
 {
-    askr_connection *c;
-    while ((c = askr_calls_next(w->calls)) != NULL) {
+    askr_connection *c = NULL;
+    for (int i = 0; i < NEWS_A_TURN && (c = askr_calls_next(w->calls)) != NULL; i++) {
         c->has_news = 1;
         askr_connection_run(w, c);
     }
+    w->is_news_left = c != NULL; /* until there are none, the eventfd does not tell */
 }
 
 static void dispatch(askr_wire *w, const struct epoll_event *event)
@@ -111,7 +112,7 @@ static void end_turn(askr_wire *w)
 static int timeout_ms(askr_wire *w)
 {
     uint64_t next = askr_wheel_next(&w->wheel);
-    if (w->ready.first != NULL)
+    if (w->ready.first != NULL || w->is_news_left)
         return 0;
     if (next == UINT64_MAX)
         return -1;
@@ -142,7 +143,7 @@ void *askr_loop_main(void *wire)
     uint32_t orders = 0;
     (void)pthread_setname_np(pthread_self(), "askr-wire");
     askr_clock_update(&w->clock);
-    take_news(w); /* from now on the eventfd tells */
+    w->is_news_left = 1; /* whose, says the first turn; from then on the eventfd tells */
     while (!(orders & ASKR_ORDER_STOP)) {
         int n = epoll_wait(w->epoll, events, EVENTS_A_TURN, timeout_ms(w));
         askr_clock_update(&w->clock);
@@ -153,6 +154,8 @@ void *askr_loop_main(void *wire)
             if (i % WAKE_EVERY == WAKE_EVERY - 1)
                 askr_front_wake(w->pool);
         }
+        if (w->is_news_left)
+            take_news(w);
         run_ready(w);
         run_timers(w);
         orders = atomic_load_explicit(&w->orders, memory_order_acquire);

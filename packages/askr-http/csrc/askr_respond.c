@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "askr_steps.h"
+#include "askr_turn.h"
 
 /* Answering one request: with a fixed answer, a file, or by a worker. */
 
@@ -132,51 +132,57 @@ static askr_course send_file(askr_wire *w, askr_connection *c, const askr_static
     return ASKR_GO_ON;
 }
 
+/* The head is in the batch and content that is larger than the rest of it follows: a cache of large files. */
+static askr_course send_content(askr_wire *w, askr_connection *c, const askr_static *answer, uint64_t n,
+                                askr_file *file)
+{
+    askr_course course = askr_batch_send(w, c);
+    if (course != ASKR_GONE &&
+        askr_output_send_or_put(&c->out, &w->output, &c->transport, answer->content, (size_t)n) != ASKR_OK) {
+        askr_connection_cut(w, c, 1);
+        course = ASKR_GONE;
+    }
+    askr_file_release(file);
+    if (course == ASKR_GONE)
+        return course;
+    askr_label_keep(w, c, w->request.method, w->request.raw_path);
+    askr_view_consume(w, c, request_bytes(w, &w->request));
+    c->phase = ASKR_PHASE_SEND;
+    c->is_writable = 1;
+    askr_connection_set_deadline(w, c, w->config.write_timeout_ns);
+    return ASKR_GO_ON;
+}
+
+/* The head is in the batch, and all of the content fits behind it: both go out in one send. */
+static askr_course put_content(askr_wire *w, askr_connection *c, const askr_static *answer, uint64_t n, askr_file *file)
+{
+    if (n > 0)
+        memcpy(room(w), answer->content, (size_t)n);
+    w->batch_len += (size_t)n;
+    askr_file_release(file);
+    return finish_request(w, c, &w->request);
+}
+
 static askr_course answer_file(askr_wire *w, askr_connection *c, askr_file *file)
 {
-    const askr_request *rq = &w->request;
     askr_static answer;
-    int64_t head;
-    if (askr_static_answer(w->site, file, rq, w->clock.now_wall_s, &answer) != ASKR_OK) {
+    if (askr_static_answer(w->site, file, &w->request, w->clock.now_wall_s, &answer) != ASKR_OK) {
         askr_file_release(file);
         return askr_hand_over(w, c);
     }
-    begin_answer(w, c, rq);
-    head = put_head(w, c, &answer);
-    if (head < 0) {
+    begin_answer(w, c, &w->request);
+    int64_t head = put_head(w, c, &answer);
+    if (head < 0) { /* the room was made before, so it is a head that cannot be sent at all */
         askr_file_release(file);
         askr_connection_cut(w, c, 1);
         return ASKR_GONE;
     }
     w->batch_len += (size_t)head;
     uint64_t n = answer.length > 0 ? askr_writer_take(&c->writer, answer.length) : 0;
-    int64_t end = askr_writer_finish(&c->writer, room(w), room_bytes(w)); /* nothing: the length was announced */
-    if (end > 0)
-        w->batch_len += (size_t)end;
+    (void)askr_writer_finish(&c->writer, room(w), room_bytes(w)); /* writes nothing: the length was announced */
     if (n > 0 && answer.content == NULL)
         return send_file(w, c, &answer, n, file);
-    if (n > room_bytes(w)) { /* a cache of larger files than the batch holds */
-        askr_course course = askr_batch_send(w, c);
-        int rc = course == ASKR_GONE
-                     ? ASKR_ESYS
-                     : askr_output_send_or_put(&c->out, &w->output, &c->transport, answer.content, (size_t)n);
-        if (rc != ASKR_OK && course != ASKR_GONE)
-            askr_connection_cut(w, c, 1);
-        askr_file_release(file);
-        if (rc != ASKR_OK)
-            return ASKR_GONE;
-        account(w, c, rq);
-        askr_view_consume(w, c, request_bytes(w, rq));
-        c->phase = ASKR_PHASE_SEND;
-        c->is_writable = askr_output_pending(&c->out) == 0;
-        askr_connection_set_deadline(w, c, w->config.write_timeout_ns);
-        return ASKR_GO_ON;
-    }
-    if (n > 0)
-        memcpy(room(w), answer.content, (size_t)n);
-    w->batch_len += (size_t)n;
-    askr_file_release(file);
-    return finish_request(w, c, rq);
+    return n > room_bytes(w) ? send_content(w, c, &answer, n, file) : put_content(w, c, &answer, n, file);
 }
 
 /* The strings that PHP is told about both ends. */
@@ -294,7 +300,10 @@ askr_course askr_refuse(askr_wire *w, askr_connection *c, uint32_t answer, askr_
     c->since_mono_ns = w->clock.now_mono_ns;
     if (write_answer(w, c, answer) == ASKR_GONE)
         return ASKR_GONE;
-    askr_account(w, c, method, path, 0);
+    if (c->is_under_way)
+        askr_label_account(w, c, 0);
+    else
+        askr_account(w, c, method, path, 0);
     askr_view_consume(w, c, w->view.len);
     return askr_answered(w, c);
 }

@@ -23,7 +23,7 @@
 #define ASKR_HEAD_ROOM     (24 * 1024) /* room that a head needs at most: Location fields repeat a target */
 #define ASKR_TURN_REQUESTS 16
 #define ASKR_TURN_RECEIVED ASKR_RECEIVE_BYTES
-#define ASKR_TURN_SENT     (1024 * 1024)
+#define ASKR_TURN_SENT     (256 * 1024) /* 256 of them in a turn keep the others waiting for 10 ms */
 
 /* Python gives a connection back (fd >= 0), or has closed it. */
 typedef struct {
@@ -37,7 +37,8 @@ struct askr_wire {
     /* The turn, and the connection whose turn it is. */
     askr_clock clock;
     int epoll;
-    int turn_events; /* of epoll, in this turn */
+    int turn_events;  /* of epoll, in this turn */
+    int is_news_left; /* of calls: more than a turn's share */
     int is_draining;
     int has_drained; /* DRAINED has been put */
     askr_slice view; /* bytes of the connection that are not used up: in `received`, or kept in its input */

@@ -1,10 +1,10 @@
-#ifndef ASKR_STEPS_H
-#define ASKR_STEPS_H
+#ifndef ASKR_TURN_H
+#define ASKR_TURN_H
 
 #include "askr_wire_parts.h"
 
 /*
- * Private to askr_connection.c, askr_respond.c and askr_handover.c: the steps of a connection's turn.
+ * Private to askr_connection.c, askr_respond.c, askr_label.c and askr_handover.c: the steps of a connection's turn.
  *
  * A turn: the bytes not used up are w->view, answers gather in w->batch.  Each step does what its phase can do now and says how to go on;
  * whoever ends the turn has sent the batch before.
