@@ -11,6 +11,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -70,6 +71,10 @@ def test_a_client_of_ipv4_keeps_its_address_on_a_listener_of_ipv6(start: Callabl
     assert b'"REMOTE_ADDR":"127.0.0.1"' in answer.replace(b'": "', b'":"')
 
 
+def are_two_without(address: Behaviours, victim: int) -> bool:
+    return len(set(address.process.fronts()) - {victim}) == 2
+
+
 def test_several_fronts_share_an_address_and_outlive_each_other(start: Callable[..., Behaviours]) -> None:
     address = start("--fronts", "2")
     address.expect_log(r"front \d was killed by SIGKILL")
@@ -82,7 +87,7 @@ def test_several_fronts_share_an_address_and_outlive_each_other(start: Callable[
             os.kill(victim, signal.SIGKILL)
             for client in clients:  # its successor has the queue
                 assert client.get("/pid.php").status == 200
-        address.wait_for(lambda gone=victim: len(set(address.process.fronts()) - {gone}) == 2)
+        address.wait_for(partial(are_two_without, address, victim))
     with pool_of(address.process.pid) as pool:
         address.wait_for(lambda: pool.books().are_balanced)
 

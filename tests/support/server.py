@@ -90,7 +90,7 @@ class Holdings:
 
         A front keeps files of the document root open, each of them once; a second descriptor of one counts.
         """
-        held = {}
+        held: dict[int, dict[int, str]] = {}
         for pid in (server.pid, *server.fronts()):
             cached: set[str] = set()
             held[pid] = counted = {}

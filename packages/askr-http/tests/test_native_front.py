@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from askr_http.exchange import Exchange
 from askr_http.front import process
 from askr_http.front.handler import FrontHandler
 from askr_http.limits import Limits
+from askr_http.wires import WireName
 from askr_shm.worker_port import TakenRequest
 
 HOT = b"GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -77,7 +79,7 @@ def test_a_handler_that_holds_the_gil_delays_no_hot_request(root: Path) -> None:
                 ctypes.PyDLL(None).read(may_go_on, ctypes.create_string_buffer(1), 1)
                 await super().__call__(exchange)
 
-        process.FrontHandler = Spinning  # type: ignore[misc] # in a process that is made for this test
+        setattr(process, "FrontHandler", Spinning)  # noqa: B010 - in a process that is made for this test
 
     with running_front(root, prepare=prepare) as front, front.connect() as slow, front.connect() as hot:
         slow.send(ABSOLUTE)
@@ -287,6 +289,10 @@ def test_a_worker_that_dies_while_a_connection_is_away_is_a_bad_gateway(root: Pa
 # Limits.
 
 
+def is_served(front: Front) -> bool:
+    return front.get("/a.txt").status == 200
+
+
 def test_an_address_has_its_share_of_connections_only(root: Path) -> None:
     for wire in WIRES:
         limits = Limits(connections_per_address=2)
@@ -304,7 +310,7 @@ def test_an_address_has_its_share_of_connections_only(root: Path) -> None:
                     assert client.answer().status == 200
                 one.send(HOT)
                 assert one.answer().status == 200
-            wait_until(lambda front=front: front.get("/a.txt").status == 200)
+            wait_until(partial(is_served, front))
 
 
 def test_accepting_goes_on_when_there_are_descriptors_again(root: Path) -> None:
@@ -392,10 +398,7 @@ def test_both_wires_write_the_same_access_log(root: Path, tmp_path: Path) -> Non
     written = {}
     for wire in WIRES:
         path = tmp_path / wire
-        with (
-            over(wire),
-            running_front(root, change=lambda spec, path=path: replace(spec, access_log=str(path))) as front,
-        ):
+        with over(wire), running_front(root, change=partial(replace, access_log=str(path))) as front:
             talk(front)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         written[wire] = [
@@ -403,6 +406,29 @@ def test_both_wires_write_the_same_access_log(root: Path, tmp_path: Path) -> Non
         ]
     assert sorted(written["native"]) == sorted(written["pure"])  # two threads write, so neighbours may change places
     assert len(written["native"]) == 13
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("data", [PHP, CHUNKED])
+def test_a_client_that_left_before_its_answer_is_a_499(root: Path, tmp_path: Path, wire: WireName, data: bytes) -> None:
+    is_taken, is_cancelled = threading.Event(), threading.Event()
+
+    def app(worker: Worker, taken: TakenRequest, _: bytes) -> None:
+        is_taken.set()
+        wait_until(lambda: worker.port.is_cancelled(taken.xid))
+        worker.port.finish(taken.xid)
+        is_cancelled.set()
+
+    path = tmp_path / "log"
+    change = partial(replace, access_log=str(path))
+    with over(wire), running_front(root, app=app, change=change) as front:
+        client = front.connect()
+        client.send(data)
+        assert is_taken.wait(TIMEOUT_S)
+        reset(client)
+        assert is_cancelled.wait(TIMEOUT_S)
+        wait_until(lambda: path.stat().st_size > 0)
+    assert [json.loads(line)["status"] for line in path.read_text().splitlines()] == [499]
 
 
 def test_lines_reach_the_log_while_the_front_runs_and_none_is_lost(root: Path, tmp_path: Path) -> None:

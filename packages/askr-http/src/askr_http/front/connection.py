@@ -301,7 +301,7 @@ class Connection(asyncio.Protocol):
                 await exchange.refuse(ServerAnswer.EXPECTATION_FAILED)
             else:
                 await self.context.handler(exchange)
-                if not exchange.is_started and not self.is_lost:
+                if not exchange.is_started and not self._is_over:
                     await exchange.refuse(ServerAnswer.INTERNAL)
         except RequestRefused as refused:
             await self._refuse_exchange(exchange, refused.answer)
@@ -315,8 +315,13 @@ class Connection(asyncio.Protocol):
         if self._phase is Phase.RETURN:
             await self._give_back()
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether nobody can be answered any more; an abort comes a turn of the loop before the connection is lost."""
+        return self.is_lost or self._phase is Phase.CLOSING
+
     async def _refuse_exchange(self, exchange: H1Exchange, answer: ServerAnswer) -> None:
-        if exchange.is_started:
+        if exchange.is_started or self._is_over:
             exchange.abort()
             return
         with contextlib.suppress(ClientGone, ResponseError):
@@ -335,7 +340,7 @@ class Connection(asyncio.Protocol):
             body_bytes=writer.body_bytes,
             since_mono=exchange.since_mono,
         )
-        if self.is_lost or self._phase is Phase.CLOSING:
+        if self._is_over:
             return
         if not writer.is_finished:
             self.abort(resets=writer.ends_with_connection)
