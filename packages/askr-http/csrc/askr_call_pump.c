@@ -67,7 +67,7 @@ static int read_exactly(const relay *r, uint8_t *buf, size_t n)
     return askr_front_read(r->calls->config.pool, r->call->xid, buf, n) == (int64_t)n ? ASKR_OK : ASKR_EINVAL;
 }
 
-/* The HTTP head; ASKR_EINVAL: no chain, ASKR_ECANCELED: it cannot be sent. */
+/* The HTTP head; ASKR_EINVAL: the worker's memory holds none, ASKR_ECANCELED: it cannot be sent. */
 static int take_head(const relay *r, piece *p, uint32_t head_bytes)
 {
     if (head_bytes > p->left || read_exactly(r, p->buf, head_bytes) != ASKR_OK)
@@ -78,7 +78,7 @@ static int take_head(const relay *r, piece *p, uint32_t head_bytes)
     const askr_slice head = {.at = p->buf, .len = head_bytes};
     int64_t n = askr_cgi_response(r->w, head, known, r->date, p->buf + p->from, p->cap - p->from);
     p->to = p->from + (n > 0 ? (size_t)n : 0);
-    return n < 0 ? ASKR_ECANCELED : ASKR_OK;
+    return n < 0 ? (int)n : ASKR_OK;
 }
 
 /* As much of the body as fits behind it, framed. */

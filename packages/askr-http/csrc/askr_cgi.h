@@ -34,7 +34,8 @@ int64_t askr_cgi_request(const askr_request *rq, const askr_script *script, cons
 /*
  * Writes the HTTP head of a response whose encoded head (askr_head.h) is `head`, and starts the writer.
  * known_body_bytes: of a response that is whole, otherwise ASKR_NO_LENGTH; PHP's own Content-Length counts before it.
- * Returns the bytes written; ASKR_EINVAL: it cannot be sent (502); ASKR_E2BIG.
+ * Returns the bytes written; ASKR_EINVAL: the bytes are no head, so the worker's memory is not to be trusted (502 WORKER_DIED);
+ * ASKR_ECANCELED: it is one that cannot be sent (502 BAD_RESPONSE); ASKR_E2BIG.  A failed call changed nothing.
  */
 int64_t askr_cgi_response(askr_writer *w, askr_slice head, uint64_t known_body_bytes, askr_slice date, uint8_t *buf,
                           size_t cap);

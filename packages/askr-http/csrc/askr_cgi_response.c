@@ -135,8 +135,6 @@ static int read_status(askr_slice head, response_head *h)
     h->records_at = sizeof status + sizeof reason_len;
     if (reason_len > head.len - h->records_at || has_forbidden(head.at + h->records_at, reason_len))
         return ASKR_EINVAL;
-    if (status < 200 || status > 999)
-        return ASKR_EINVAL;
     h->status = status;
     h->reason = (askr_slice){.at = head.at + h->records_at, .len = reason_len};
     h->records_at += reason_len;
@@ -148,8 +146,8 @@ static int read_head(askr_slice head, response_head *h)
     askr_slice length = {.at = NULL, .len = 0};
     askr_record r;
     int rc = read_status(head, h), lengths = 0;
-    if (rc != ASKR_OK)
-        return rc;
+    if (rc != ASKR_OK || h->status < 200 || h->status > 999)
+        return ASKR_EINVAL;
     size_t at = h->records_at;
     while ((rc = askr_record_next(head.at, head.len, &at, &r)) == ASKR_OK) {
         if (r.tag != ASKR_FIELD_HEADER)
@@ -182,8 +180,23 @@ static uint64_t announced(const response_head *h, uint64_t known_body_bytes)
     return h->length != ASKR_NO_LENGTH ? h->length : known_body_bytes;
 }
 
-int64_t askr_cgi_response(askr_writer *w, askr_slice head, uint64_t known_body_bytes, askr_slice date, uint8_t *buf,
-                          size_t cap)
+/* Why it was refused: because the bytes are no head at all (askr_shm.head.decode_response_head), or because it may not be sent. */
+static int64_t refusal(askr_slice head)
+{
+    response_head h;
+    askr_record r;
+    int rc;
+    if (read_status(head, &h) != ASKR_OK)
+        return ASKR_EINVAL;
+    size_t at = h.records_at;
+    while ((rc = askr_record_next(head.at, head.len, &at, &r)) == ASKR_OK)
+        if (r.tag != ASKR_FIELD_HEADER || has_forbidden(r.name, r.name_len) || has_forbidden(r.value, r.value_len))
+            return ASKR_EINVAL;
+    return rc == ASKR_EAGAIN ? ASKR_ECANCELED : ASKR_EINVAL;
+}
+
+static int64_t write_response(askr_writer *w, askr_slice head, uint64_t known_body_bytes, askr_slice date, uint8_t *buf,
+                              size_t cap)
 {
     response_head h = {.has_date = 0};
     askr_record r;
@@ -209,4 +222,11 @@ int64_t askr_cgi_response(askr_writer *w, askr_slice head, uint64_t known_body_b
     }
     n = askr_writer_start(w, h.status, announced(&h, known_body_bytes), date, sends_date, buf + written, cap - written);
     return n < 0 ? n : (int64_t)written + n;
+}
+
+int64_t askr_cgi_response(askr_writer *w, askr_slice head, uint64_t known_body_bytes, askr_slice date, uint8_t *buf,
+                          size_t cap)
+{
+    int64_t n = write_response(w, head, known_body_bytes, date, buf, cap);
+    return n == ASKR_EINVAL ? refusal(head) : n;
 }

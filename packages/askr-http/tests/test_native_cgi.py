@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from enum import Enum
 from typing import Any
 
 from hypothesis import assume, example, given
@@ -22,6 +23,16 @@ from askr_shm.head import HEADER_TAG, decode_response_head, encode_request_head
 LIMITS = Limits()
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
 Fields = list[tuple[bytes, bytes]]
+Start = tuple[bytes, bool, int | None, bool]
+"""An HTTP head, and of its writer: whether it keeps the connection, what is left of the length, whether there is a body."""
+
+
+class Refusal(Enum):
+    """Why there is no HTTP head."""
+
+    NO_HEAD = lib.ASKR_EINVAL
+    NOT_TO_BE_SENT = lib.ASKR_ECANCELED
+
 
 KNOWN_NAMES = [
     "Accept", "Cookie", "X-Foo", "X_Foo", "Proxy", "Trailer", "Connection", "Content-Length", "Content-Type", "Date", "Keep-Alive",
@@ -154,31 +165,28 @@ def head_of(status: int, reason: bytes, fields: Fields) -> bytes:
 
 def native_response(
     head: bytes, known: int | None, *, is_head: bool, is_1_1: bool, keeps_alive: bool
-) -> tuple[bytes, bool, int | None, bool] | None:
-    """Return the HTTP head that C writes and the state of its writer; None when it refuses."""
+) -> Start | Refusal:
+    """Return what C makes of a worker's head."""
     slices, writer, out = Slices(), ffi.new("askr_writer *"), ffi.new("uint8_t[65536]")
     lib.askr_writer_init(writer, is_head, is_1_1, keeps_alive)
     length = lib.ASKR_NO_LENGTH if known is None else known
     size = lib.askr_cgi_response(writer, slices(head), length, slices(b"Date: " + DATE + b"\r\n"), out, len(out))
     if size < 0:
-        assert size == lib.ASKR_EINVAL
         assert not writer.is_started
-        return None
+        return Refusal(size)
     left = None if writer.left == lib.ASKR_NO_LENGTH else writer.left
     return bytes(ffi.buffer(out, size)), bool(writer.keeps_alive), left, bool(writer.has_body)
 
 
-def pure_response(
-    data: bytes, known: int | None, *, is_head: bool, is_1_1: bool, keeps_alive: bool
-) -> tuple[bytes, bool, int | None, bool] | None:
+def pure_response(data: bytes, known: int | None, *, is_head: bool, is_1_1: bool, keeps_alive: bool) -> Start | Refusal:
     """Return the same of the pure wire: PhpOrigin's and H1Exchange's rules about the length, and the writer."""
     try:
         head = decode_response_head(data)
     except HeadError:
-        return None
+        return Refusal.NO_HEAD
     response = response_from(head)
     if response is None:
-        return None
+        return Refusal.NOT_TO_BE_SENT
     length = response.content_length
     if known is not None and length in {None, known}:  # it is whole: H1Exchange.respond
         length = None if response.status == 304 else known
@@ -188,7 +196,7 @@ def pure_response(
             response.status, response.headers, reason=response.reason, content_length=length, date=DATE
         )
     except LocalProtocolError:
-        return None
+        return Refusal.NOT_TO_BE_SENT
     return start, writer.keeps_alive, writer.left_bytes, writer.has_body
 
 
