@@ -1,10 +1,12 @@
 #include "ask.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-static FILE *to_oracle, *from_oracle;
+static int to_oracle, from_oracle;
 
 static void fail(const char *sentence)
 {
@@ -27,14 +29,19 @@ void message_clear(message *m)
     m->len = 0;
 }
 
+static void message_room(message *m, size_t n)
+{
+    if (m->bytes != NULL && n <= m->cap - m->len)
+        return;
+    m->cap = (m->len + n) * 2 + 64;
+    m->bytes = realloc(m->bytes, m->cap);
+    if (m->bytes == NULL)
+        fail("no memory");
+}
+
 void message_bytes(message *m, const void *bytes, size_t n)
 {
-    if (n > m->cap - m->len) {
-        m->cap = (m->len + n) * 2;
-        m->bytes = realloc(m->bytes, m->cap);
-        if (m->bytes == NULL)
-            fail("no memory");
-    }
+    message_room(m, n);
     if (n > 0)
         memcpy(m->bytes + m->len, bytes, n);
     m->len += n;
@@ -65,22 +72,37 @@ void ask_start(void)
     }
     close(there[0]), close(back[1]);
     signal(SIGPIPE, SIG_IGN);
-    to_oracle = fdopen(there[1], "wb");
-    from_oracle = fdopen(back[0], "rb");
-    if (to_oracle == NULL || from_oracle == NULL)
-        fail("no streams");
+    to_oracle = there[1];
+    from_oracle = back[0];
 }
 
+/* libFuzzer's alarm, by which it notices inputs that take too long, interrupts what waits. */
 static void put(const void *bytes, size_t n)
 {
-    if (n > 0 && fwrite(bytes, 1, n, to_oracle) != n)
-        fail("the oracle takes nothing");
+    const uint8_t *at = bytes;
+    while (n > 0) {
+        ssize_t done = write(to_oracle, at, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            fail("the oracle takes nothing");
+        at += done;
+        n -= (size_t)done;
+    }
 }
 
 static void get(void *bytes, size_t n)
 {
-    if (n > 0 && fread(bytes, 1, n, from_oracle) != n)
-        fail("the oracle is gone");
+    uint8_t *at = bytes;
+    while (n > 0) {
+        ssize_t done = read(from_oracle, at, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            fail("the oracle is gone");
+        at += done;
+        n -= (size_t)done;
+    }
 }
 
 static void show(const char *whose, const uint8_t *bytes, size_t n)
@@ -93,20 +115,19 @@ static void show(const char *whose, const uint8_t *bytes, size_t n)
 
 void ask(const uint8_t *data, size_t size, uint64_t a, uint64_t b, const message *told)
 {
-    static message heard;
-    uint64_t question[3] = {size, a, b}, n;
-    put(question, sizeof question);
-    put(data, size);
-    if (fflush(to_oracle) != 0)
-        fail("the oracle takes nothing");
+    static message question, heard;
+    uint64_t n;
+    message_clear(&question);
+    message_number(&question, size);
+    message_number(&question, a);
+    message_number(&question, b);
+    message_bytes(&question, data, size);
+    put(question.bytes, question.len);
     get(&n, sizeof n);
     message_clear(&heard);
-    while (heard.len < n) {
-        uint8_t piece[4096];
-        size_t some = n - heard.len < sizeof piece ? (size_t)(n - heard.len) : sizeof piece;
-        get(piece, some);
-        message_bytes(&heard, piece, some);
-    }
+    message_room(&heard, (size_t)n);
+    get(heard.bytes, (size_t)n);
+    heard.len = (size_t)n;
     if (heard.len == told->len && (told->len == 0 || memcmp(heard.bytes, told->bytes, told->len) == 0))
         return;
     show("input", data, size);

@@ -1,6 +1,6 @@
 """The oracle of the fuzz targets: judges the same bytes with the pure wire.
 
-    python oracle.py h1_codec|conditions|responses
+    python oracle.py h1_codec|conditions|responses|paths
 
 A question is three numbers (size, a, b) and the bytes. The answer has its size before it, and is what the target should have found.
 """
@@ -11,7 +11,9 @@ import struct
 import sys
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
+from askr_http import routing
 from askr_http.cgi import response_from
 from askr_http.conditions import Span, Unsatisfiable, Verdict, choose_coding, choose_range, judge_preconditions
 from askr_http.errors import LocalProtocolError, RemoteProtocolError
@@ -158,10 +160,30 @@ def response_of(data: bytes, flags: int, _: int) -> bytes:
     return start + b"".join(number(value) for value in (writer.status, left, writer.keeps_alive, writer.has_body))
 
 
+# fuzz_paths.c
+
+
+def path_of(data: bytes, _: int, __: int) -> bytes:
+    """Return the parts of a path, and what they may be."""
+    parts = [unquote_to_bytes(part) for part in data.split(b"/")]
+    components = [part for part in parts if part not in {b"", b".", b".."}]
+    is_directory = parts[-1] in {b"", b".", b".."}
+    named = next((at for at, part in enumerate(components) if not routing.is_name(part)), len(components))
+    said = [number(len(components)), number(named), number(is_directory), number(routing.is_ambiguous(parts))]
+    for at, component in enumerate(components):
+        said.append(text(component))
+        if at < 8 or at + 2 >= len(components):
+            rest = b"".join(b"/" + part for part in components[at + 1 :])
+            said.append(text(rest + b"/" if is_directory else rest))
+        said += [number(component.endswith(b".php")), number(routing.is_servable(component))]
+    return b"".join(said)
+
+
 ORACLES: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {
     "h1_codec": requests_in,
     "conditions": conditions_of,
     "responses": response_of,
+    "paths": path_of,
 }
 
 

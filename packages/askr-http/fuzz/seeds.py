@@ -108,9 +108,26 @@ def responses() -> Iterator[bytes]:
     yield b"\0" + encode_response_head(200, [(b"TE", b"ab")]).replace(b"ab", b"a\n")
 
 
+def paths() -> Iterator[bytes]:
+    """Yield paths as they stand in targets."""
+    names = (
+        b"a", b"index.php", b"a.PHP.txt", b"a.phtml", b"a.php7", b"a.php77", b"a.bak", b"a~", b".well-known", b".git", b"..", b".", b"", b"%2e%2E", b"%2f", b"%5C",
+        b"a%00", b"%", b"%4", b"%zz", b"\\", b"n" * 255, b"n" * 256, b"%41" * 255, b"\xe9", b"a.php.", b".php", b"a.ph",
+    )  # fmt: skip
+    for name in names:
+        yield b"/" + name
+        yield b"/" + name + b"/"
+        yield b"/x.php/" + name + b"/y.php"
+    yield b"/a" * 1024
+    yield b"/a" * 1024 + b"/"
+    yield b"/" * 2048
+    yield b"/" + b"b" * 2047
+    yield b"no/path"
+
+
 def main(folder: Path) -> None:
     """Write the seeds of each target below `folder`."""
-    for name, seeds in {"h1_codec": requests, "conditions": conditions, "responses": responses}.items():
+    for name, seeds in {"h1_codec": requests, "conditions": conditions, "responses": responses, "paths": paths}.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for seed in seeds():
             digest = hashlib.sha1(seed, usedforsecurity=False).hexdigest()  # as libFuzzer names them

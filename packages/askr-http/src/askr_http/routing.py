@@ -111,13 +111,13 @@ def is_servable(name: bytes) -> bool:
     return _FORBIDDEN.fullmatch(name) is None
 
 
-def _is_ambiguous(parts: list[bytes]) -> bool:
+def is_ambiguous(parts: list[bytes]) -> bool:
     """Whether `..` stands behind a name."""
     first = next((at for at, part in enumerate(parts) if part not in {b"", b".", b".."}), len(parts))
     return b".." in parts[first:]
 
 
-def _is_name(component: bytes) -> bool:
+def is_name(component: bytes) -> bool:
     """Whether a component can be the name of something that is routed to."""
     if component.startswith(b".") and component != b".well-known":
         return False
@@ -136,12 +136,12 @@ def route(head: RequestHead, policy: RoutePolicy, tree: Tree) -> Route:
     if head.raw_path == b"*":
         return ServerOptions()
     parts = [unquote_to_bytes(part) for part in head.raw_path.split(b"/")]
-    if _is_ambiguous(parts):
+    if is_ambiguous(parts):
         return front_controller(policy)
     components = [part for part in parts if part not in {b"", b".", b".."}]
     is_directory_path = parts[-1] in {b"", b".", b".."}
     named = 0  # how many components can be names: what lies behind them can be PATH_INFO only
-    while named < len(components) and _is_name(components[named]):
+    while named < len(components) and is_name(components[named]):
         named += 1
     if named == len(components):
         found = _existing(head, policy, tree, components, is_directory_path=is_directory_path)
