@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -223,21 +222,19 @@ def _load(running: Running, document: Document, plan: Plan, seconds: float) -> l
 def _perf(running: Running, document: Document, plan: Plan, folder: Path) -> str:
     out = folder / "perf.data"
     pids = ",".join(map(str, running.edges() + running.executors()))
-    words = [
-        tool("perf", "linux-perf"),
-        "record",
-        "-q",
-        "-e",
-        "cpu-clock",
-        "-F",
-        str(FREQUENCY_HZ),
-        "-o",
-        os.fspath(out),
-    ]
-    words += ["--call-graph", f"dwarf,{STACK_BYTES}", "-p", pids]
+    control, acknowledged = folder / "perf-control", folder / "perf-acknowledged"
+    os.mkfifo(control)
+    os.mkfifo(acknowledged)
+    words = [tool("perf", "linux-perf"), "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY_HZ)]
+    words += ["-o", os.fspath(out), "--call-graph", f"dwarf,{STACK_BYTES}", "-p", pids]
+    # It begins when it is told to and says that it has: on a busy machine it needs a while.
+    words += ["-D", "-1", f"--control=fifo:{control},{acknowledged}"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     try:
-        time.sleep(0.2)  # perf says nothing when it has begun
+        with control.open("w") as order:
+            order.write("enable\n")
+        with acknowledged.open() as answer:
+            answer.readline()
         _load(running, document, plan, plan.seconds)
     finally:
         process.send_signal(signal.SIGINT)
