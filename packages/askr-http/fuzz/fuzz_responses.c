@@ -1,6 +1,6 @@
 /*
  * Invariant: for any bytes that a worker leaves as the head of a response, askr_cgi_response writes what the pure wire
- * (askr_http.cgi and .h1_writer) writes, in bounds, and leaves the writer as that one; or both refuse.  A buffer that is too small changes nothing.
+ * (askr_http.cgi and .h1_writer) writes, in bounds, and leaves the writer as that one; or both say that it is no head, or that it cannot be sent.  A buffer that is too small changes nothing.
  *
  * The first byte of the input says who asked and whether the body's length is known; the others are the head.
  */
@@ -65,8 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         message_number(&told, w.has_body);
         check_cap(data[0], (askr_slice){head, size - 1}, out, (size_t)n);
     } else {
-        CHECK(n == ASKR_EINVAL && !w.is_started);
-        message_bytes(&told, "refused", 7);
+        const char *why = n == ASKR_EINVAL ? "no head" : n == ASKR_ECANCELED ? "cannot be sent" : "?";
+        CHECK(!w.is_started);
+        message_bytes(&told, why, strlen(why));
     }
     ask(head, size - 1, data[0], 0, &told);
     free(head);

@@ -132,18 +132,18 @@ MOST_CONNECTION_BYTES: Final = 1024
 
 
 def response_of(data: bytes, flags: int, _: int) -> bytes:
-    """Return the head of the response and the writer's state, or that it is refused."""
+    """Return the head of the response and the writer's state, or why there is none."""
     is_head, is_1_1, keeps_alive, is_whole = (bool(flags & bit) for bit in (1, 2, 4, 8))
     try:
         head = decode_response_head(data)
     except HeadError:
-        return b"refused"
+        return b"no head"
     connections = [value for name, value in head.headers if name.lower() == b"connection"]
     if len(connections) > MOST_CONNECTIONS or sum(map(len, connections)) > MOST_CONNECTION_BYTES:
-        return b"refused"
+        return b"cannot be sent"
     response = response_from(head)
     if response is None:
-        return b"refused"
+        return b"cannot be sent"
     length = response.content_length
     if is_whole and response.status == 304:
         length = None if length == BODY_BYTES else length
@@ -155,7 +155,7 @@ def response_of(data: bytes, flags: int, _: int) -> bytes:
             response.status, response.headers, reason=response.reason, content_length=length, date=DATE
         )
     except LocalProtocolError:
-        return b"refused"
+        return b"cannot be sent"
     left = 2**64 - 1 if writer.left_bytes is None else writer.left_bytes
     return start + b"".join(number(value) for value in (writer.status, left, writer.keeps_alive, writer.has_body))
 
