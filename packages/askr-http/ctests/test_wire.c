@@ -590,6 +590,32 @@ static void held_memory_pauses_accepting(void)
     rig_free(r);
 }
 
+static void an_idle_wire_does_not_wake_up(void)
+{
+    int fds[50];
+    rig *idle = rig_new();
+    rig_start(idle);
+    for (int i = 0; i < 50; i++) {
+        fds[i] = client_open(idle);
+        client_send(fds[i], SMALL);
+        client_expect(fds[i], 200, SMALL_BODY);
+    }
+    uint64_t turns = counters(idle).turns;
+    rig *busy = rig_new(); /* time passes in here */
+    rig_start(busy);
+    int fd = client_open(busy);
+    for (int i = 0; i < 1000; i++) {
+        client_send(fd, PHP);
+        client_expect(fd, 200, "hello");
+    }
+    (void)close(fd);
+    rig_free(busy);
+    CHECK_EQUAL(counters(idle).turns, turns);
+    for (int i = 0; i < 50; i++)
+        (void)close(fds[i]);
+    rig_free(idle);
+}
+
 /* ---- the end ---- */
 
 static void a_drain_finishes_what_is_under_way_and_closes_the_rest(void)
@@ -719,6 +745,7 @@ int main(void)
     RUN(one_address_has_its_own_limit);
     RUN(without_descriptors_accepting_pauses_and_goes_on);
     RUN(held_memory_pauses_accepting);
+    RUN(an_idle_wire_does_not_wake_up);
     RUN(a_drain_finishes_what_is_under_way_and_closes_the_rest);
     RUN(a_stop_cuts_what_is_left);
     RUN(a_wire_that_cannot_be_made_says_at_which_step);
