@@ -375,16 +375,19 @@ static void test_a_head_that_claims_more_than_there_can_be_is_refused(void)
 
 static void test_an_exchange_that_is_not_ours_any_more_ends_the_call(void)
 {
-    for (int has_slot = 0; has_slot < 2; has_slot++) {
+    for (int i = 0; i < 4; i++) {
         client c, other;
+        int lives_again = i % 2, is_late = i / 2;
         set_up();
         submit(&c, GET);
         CHECK_EQUAL(askr_front_cancel(pool, c.call.xid), 1); /* behind the table's back */
-        if (!has_slot)
-            submit(&other, GET); /* it lives again, as another call */
-        CHECK_EQUAL(pump(&c), ASKR_CALL_REFUSED);
+        if (lives_again)
+            submit(&other, GET);
+        CHECK_EQUAL(is_late ? askr_call_late(calls, &c.call, &c.answer) : pump(&c), ASKR_CALL_REFUSED);
         CHECK_EQUAL(c.answer, ASKR_ANSWER_WORKER_DIED);
-        if (!has_slot) {
+        CHECK_EQUAL(c.call.xid, 0);
+        if (lives_again) {
+            CHECK_EQUAL(askr_calls_count(calls), 1);
             askr_call_drop(calls, &other.call);
             leave(&other);
         }
@@ -392,6 +395,17 @@ static void test_an_exchange_that_is_not_ours_any_more_ends_the_call(void)
         CHECK_EQUAL(askr_calls_count(calls), 0);
         stage_strike();
     }
+}
+
+static void test_a_buffer_that_is_too_small_is_refused(void)
+{
+    set_up();
+    askr_calls *none = NULL;
+    askr_calls_config config = stage_config();
+    config.scratch_bytes = ASKR_CALLS_LEAST_SCRATCH - 1;
+    CHECK_EQUAL(askr_calls_create(&config, &none), ASKR_EINVAL);
+    CHECK(none == NULL);
+    stage_strike();
 }
 
 /* ---- workers that die, and nobody who comes ---- */
@@ -792,6 +806,55 @@ static void test_a_client_may_leave_while_the_disk_is_full(void)
     stage_strike();
 }
 
+/* Its last bytes are kept, and nobody will have news about it any more: that something was sent is the sign. */
+static void test_a_complete_response_that_nothing_has_room_for(void)
+{
+    client c;
+    set_up();
+    submit(&c, GET);
+    c.t.room = 1000;
+    askr_xid x = take(played, 0);
+    write_head(played, x, 200, NO_FIELDS);
+    CHECK_EQUAL(askr_response_write(played, x, bytes, 30000), ASKR_OK);
+    finish(played, 0, x);
+    limit_files(0);
+    wait_for_news(&c);
+    CHECK_EQUAL(pump(&c), ASKR_CALL_WAITING);
+    CHECK(askr_calls_next(calls) == NULL);
+    CHECK(askr_output_pending(&c.o) > 0 && askr_output_pending(&c.o) < 29000);
+    CHECK_EQUAL(pump(&c), ASKR_CALL_WAITING);
+    c.t.room = SIZE_MAX;
+    CHECK_EQUAL(flush_output(&c), ASKR_OK);
+    CHECK_EQUAL(pump(&c), ASKR_CALL_ENDED);
+    limit_files(RLIM_INFINITY);
+    CHECK_EQUAL(c.t.len, strlen(OK_200 DATE "Content-Length: 30000\r\n\r\n") + 30000);
+    check_stream(c.t.got + c.t.len - 30000, 0, 30000);
+    leave(&c);
+    stage_strike();
+}
+
+static void test_a_break_while_bytes_are_kept(void)
+{
+    client c;
+    set_up();
+    submit(&c, GET);
+    c.t.room = 1000;
+    pid_t pid = start_worker(0, write_until_cancelled);
+    limit_files(0);
+    while (askr_calls_spool_failures(calls) == 0) {
+        wait_for_news(&c);
+        CHECK(pump(&c) != ASKR_CALL_BROKEN);
+    }
+    limit_files(RLIM_INFINITY);
+    c.t.breaks_at = 1;
+    CHECK_EQUAL(pump(&c), ASKR_CALL_BROKEN);
+    CHECK_EQUAL(c.call.xid, 0);
+    leave(&c);
+    CHECK_EQUAL(held, 0);
+    CHECK_EQUAL(wait_is_dead(pid), 0);
+    stage_strike();
+}
+
 /* ---- transports that take little, and such that break ---- */
 
 static void test_a_byte_at_a_time(void)
@@ -994,6 +1057,7 @@ int main(void)
     test_a_chain_that_is_not_whole_breaks_the_response();
     test_a_head_that_claims_more_than_there_can_be_is_refused();
     test_an_exchange_that_is_not_ours_any_more_ends_the_call();
+    test_a_buffer_that_is_too_small_is_refused();
     test_a_killed_worker_is_a_bad_gateway_or_a_cut();
     test_a_killed_worker_whose_head_nobody_has_read_is_a_bad_gateway();
     test_a_request_that_nobody_takes_in_time();
@@ -1008,6 +1072,8 @@ int main(void)
     test_one_call_takes_no_more_than_its_share_of_a_turn();
     test_a_full_disk_loses_nothing();
     test_a_client_may_leave_while_the_disk_is_full();
+    test_a_complete_response_that_nothing_has_room_for();
+    test_a_break_while_bytes_are_kept();
     test_a_byte_at_a_time();
     test_a_break_at_any_send_ends_the_call();
     test_a_head_as_large_as_a_worker_may_write();
