@@ -15,7 +15,7 @@ from bench.peers.registry import BASELINE, PEERS
 from bench.results import Report, newest
 
 CHART = CHECKOUT / "docs/images/benchmark.svg"
-CHART_DOCUMENTS = ("laravel", "hello", "json")
+CHART_DOCUMENTS = ("laravel", "hello", "json", "1k")
 TITLES = {name: peer.title for name, peer in PEERS.items()}
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from bench import load, machine, table
+from bench import load, machine, processes, table
 from bench.compare import say
 from bench.documents import Document
 from bench.figures import rotated
 from bench.floor.program import Counts, floor
 from bench.options import Options
-from bench.peers.base import HOST
+from bench.peers.askr import peer as askr
+from bench.peers.base import HOST, Running, started
 from bench.results import Report
+from bench.sites import SITES
 
 PROCESSES = (2, 4)
 CONNECTIONS = (16, 64, 1000)
@@ -69,7 +72,7 @@ class Sharing:
         return sum(one.empty_accepts for one in self.counts) / max(1, sum(one.accepted for one in self.counts))
 
 
-def largest_share(values: list[int]) -> float:
+def largest_share(values: Sequence[float]) -> float:
     """Return the largest of `values` as a share of their sum; 0 when there is nothing to share."""
     return max(values) / sum(values) if sum(values) else 0.0
 
@@ -107,7 +110,8 @@ def measure(options: Options, folder: Path) -> Report:
         '"busiest" is the largest share that one process had: 50 % and 25 % would be even.\n'
         '"woken for nothing" counts, for each connection, the wake-ups that found it accepted by another process already.'
     )
-    report.sections = [method, *sections]
+    askr_table, report.content["askr"] = _askr(options, folder, rounds)
+    report.sections = [method, *sections, askr_table]
     return report
 
 
@@ -116,6 +120,44 @@ def _share(way: tuple[str, str], count: int, end: str, connections: int, folder:
     with floor(folder, answer, way=way[0], count=count, accept=way[1], end=end) as running:
         seen = load.run(HOST, running.port, FIXED, connections=connections, seconds=1)
     return Sharing(seen, running.counts)
+
+
+def _askr(options: Options, folder: Path, rounds: int) -> tuple[str, dict[str, list[float]]]:
+    """Load Askr with several fronts; return a table and the busiest front's share of their CPU time for each load."""
+    site = SITES["bare"](folder)
+    content: dict[str, list[float]] = {}
+    rows = []
+    for count in PROCESSES:
+        peer = askr(f"askr-{count}", "Askr", is_worker_mode=False, extra=("--fronts", str(count)))
+        with started(peer, site, options.executors, folder) as running:
+            for end, connections in product(ENDS, CONNECTIONS):
+                shares, rates, errors = [], [], 0
+                for _ in range(rounds):
+                    seen, share = _askr_share(running, end, connections)
+                    shares.append(share)
+                    rates.append(seen.rate_per_s)
+                    errors += seen.errors
+                content[f"{count} {end} {connections}"] = shares
+                kind = "stay" if end == "keep" else "one for each request"
+                rows.append(
+                    (
+                        f"{count} fronts, {connections} connections, {kind}",
+                        f"{statistics.median(shares) * 100:.0f} %",
+                        table.number(statistics.median(rates)),
+                        str(errors),
+                    )
+                )
+    header = ("Askr, a fixed 404", "busiest front: of CPU time", "requests/s", "errors")
+    return f"## Askr's fronts\n\n{table.markdown(header, rows)}", content
+
+
+def _askr_share(running: Running, end: str, connections: int) -> tuple[load.Load, float]:
+    fronts = running.edges()
+    before = [processes.cpu_s([pid]) for pid in fronts]
+    headers = ("Connection: close",) if end == "close" else ()
+    seen = load.run(running.host, running.port, FIXED, connections=connections, seconds=1, headers=headers)
+    used = [processes.cpu_s([pid]) - first for pid, first in zip(fronts, before, strict=True)]
+    return seen, largest_share(used)
 
 
 def _row(connections: int, way: tuple[str, str], found: list[Sharing]) -> tuple[str, ...]:
