@@ -12,10 +12,11 @@ fuzz=packages/askr-http/fuzz
 csrc=packages/askr-http/csrc
 out=build/fuzz
 python=$PWD/.venv/bin/python
-read -ra targets <<<"${FUZZ_TARGETS:-h1_codec conditions responses paths}"
+read -ra targets <<<"${FUZZ_TARGETS:-h1_codec php_requests conditions responses paths}"
 declare -A sources=( # what is judged; then what it needs
     [h1_codec]="$csrc/askr_h1_codec.c $csrc/askr_h1_chars.c $fuzz/mutate_requests.c"
     [conditions]="$csrc/askr_conditions.c $csrc/askr_date.c $csrc/askr_h1_codec.c $csrc/askr_h1_chars.c $fuzz/mutate_requests.c"
+    [php_requests]="$csrc/askr_cgi.c $csrc/askr_h1_codec.c $csrc/askr_h1_chars.c $fuzz/mutate_requests.c"
     [paths]="$csrc/askr_path.c"
     [responses]="$csrc/askr_cgi_response.c $csrc/askr_h1_writer.c $csrc/askr_h1_chars.c packages/askr-shm/csrc/askr_head.c"
 )

@@ -1,6 +1,7 @@
 /*
- * Invariant: for any bytes that a worker leaves as the head of a response, askr_cgi_response writes what the pure wire
- * (askr_http.cgi and .h1_writer) writes, in bounds, and leaves the writer as that one; or both say that it is no head, or that it cannot be sent.  A buffer that is too small changes nothing.
+ * Invariant: for any bytes that a worker leaves as the head of a response, askr_cgi_response writes what the pure wire (askr_http.cgi and
+ * .h1_writer) writes, in bounds, and leaves the writer as that one; or both say that it is no head, or that it cannot be sent.  A buffer
+ * that is too small changes nothing.
  *
  * The first byte of the input says who asked and whether the body's length is known; the others are the head.
  */

@@ -1,6 +1,6 @@
 """The oracle of the fuzz targets: judges the same bytes with the pure wire.
 
-    python oracle.py h1_codec|conditions|responses|paths
+    python oracle.py h1_codec|php_requests|conditions|responses|paths
 
 A question is three numbers (size, a, b) and the bytes. The answer has its size before it, and is what the target should have found.
 """
@@ -14,14 +14,15 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from askr_http import routing
-from askr_http.cgi import response_from
+from askr_http.cgi import CgiPolicy, request_fields, request_headers, response_from
 from askr_http.conditions import Span, Unsatisfiable, Verdict, choose_coding, choose_range, judge_preconditions
 from askr_http.errors import LocalProtocolError, RemoteProtocolError
+from askr_http.exchange import Address, RequestHead
 from askr_http.h1 import Body, End, Head, RequestReader
 from askr_http.h1_writer import ResponseWriter
 from askr_http.limits import Limits
 from askr_shm.errors import HeadError
-from askr_shm.head import decode_response_head
+from askr_shm.head import decode_response_head, encode_request_head
 
 
 def number(value: int) -> bytes:
@@ -85,6 +86,40 @@ def requests_in(data: bytes, requests: int, is_waiting: int) -> bytes:
     except RemoteProtocolError as error:
         said.append(f"refused: {error}".encode())
     return b"".join(said)
+
+
+# fuzz_php_requests.c
+
+SCRIPT: Final = routing.Script(b"/x.php", b"/srv/x.php", b"/info")
+POLICY: Final = CgiPolicy(b"/srv", https=False)
+CLIENT: Final = Address("192.0.2.1", 4711)
+SERVER: Final = Address("::1", 8000)
+
+
+def head_for_php(data: bytes, _: int, __: int) -> bytes:
+    """Return the head as PHP gets it."""
+    reader = RequestReader(Limits())
+    reader.receive(data)
+    head = reader.maybe_next()
+    if not isinstance(head, Head):
+        return b"no request"
+    target = head.target
+    request = RequestHead(
+        method=head.method,
+        target=target.origin,
+        raw_path=target.raw_path,
+        path=target.path,
+        query=target.query,
+        scheme="http",
+        authority=head.authority,
+        headers=head.headers,
+        protocol=head.protocol,
+        client=CLIENT,
+        server=SERVER,
+        is_tls=False,
+    )
+    fields = request_fields(request, SCRIPT, POLICY, body_bytes=head.content_length or 0, now_wall_us=1)
+    return encode_request_head(fields, request_headers(request.headers, request.authority))
 
 
 # fuzz_conditions.c
@@ -181,6 +216,7 @@ def path_of(data: bytes, _: int, __: int) -> bytes:
 
 ORACLES: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {
     "h1_codec": requests_in,
+    "php_requests": head_for_php,
     "conditions": conditions_of,
     "responses": response_of,
     "paths": path_of,

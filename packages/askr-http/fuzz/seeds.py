@@ -73,6 +73,20 @@ def requests() -> Iterator[bytes]:
         yield b"GET /a%20b?%zz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
 
 
+def php_requests() -> Iterator[bytes]:
+    """Yield requests whose names come again, in any case, or must not come to PHP."""
+    yield BROWSER
+    yield b"GET / HTTP/1.0\r\n\r\n"
+    for lines in (
+        (b"Cookie: a=b", b"X: 1", b"cookie: c", b"COOKIE:", b"x: 2"), (b"X-Foo: 1", b"X_Foo: 2", b"x-foo: 3", b"X-F^o: 4", b"X-F~o: 5"),
+        (b"Proxy: x", b"Trailer: y", b"Content-Length: 3", b"TE: z", b"te: y"), (b"Accept:", b"accept:", b"Accept: \xe9"), (b"Range: a", b"If-Range: b"),
+    ):  # fmt: skip
+        yield START + b"\r\n".join(lines) + b"\r\n\r\nabc"
+    yield START + b"A: 1\r\n" * 127 + b"\r\n"
+    for host in HOSTS:
+        yield b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+
+
 def conditions() -> Iterator[bytes]:
     """Yield requests with conditions, ranges and codings; a date's every field at its limits."""
     for field in CONDITIONS:
@@ -127,7 +141,13 @@ def paths() -> Iterator[bytes]:
 
 def main(folder: Path) -> None:
     """Write the seeds of each target below `folder`."""
-    for name, seeds in {"h1_codec": requests, "conditions": conditions, "responses": responses, "paths": paths}.items():
+    for name, seeds in {
+        "h1_codec": requests,
+        "php_requests": php_requests,
+        "conditions": conditions,
+        "responses": responses,
+        "paths": paths,
+    }.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for seed in seeds():
             digest = hashlib.sha1(seed, usedforsecurity=False).hexdigest()  # as libFuzzer names them
