@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -76,9 +79,32 @@ class Codec:
 
     def read(self, data: bytes) -> tuple[Verdict, Request | None]:
         """Return the verdict about everything that has come of the head, and the request if it is one."""
-        buffer = ffi.from_buffer("uint8_t[]", data)
-        verdict = Verdict(lib.askr_codec_read(buffer, len(data), self._limits, self._scanned, self._out))
+        return self.read_at(ffi.from_buffer("uint8_t[]", data), len(data))
+
+    def read_at(self, buffer: Any, size: int) -> tuple[Verdict, Request | None]:
+        """Return the same for bytes in C's memory."""
+        verdict = Verdict(lib.askr_codec_read(buffer, size, self._limits, self._scanned, self._out))
         return verdict, _request(self._out) if verdict is Verdict.REQUEST else None
+
+
+class Fence:
+    """Memory between two pages that cannot be touched: a byte read outside of it ends the process."""
+
+    def __init__(self, size: int) -> None:
+        page = mmap.PAGESIZE
+        self._size = -(-size // page) * page
+        self._map = mmap.mmap(-1, self._size + 2 * page)
+        self._begin = ctypes.addressof(ctypes.c_char.from_buffer(self._map)) + page
+        libc = ctypes.CDLL(None, use_errno=True)
+        for at in (self._begin - page, self._begin + self._size):
+            if libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(page), 0) != 0:
+                raise OSError(ctypes.get_errno(), "mprotect")
+
+    def copies(self, data: bytes) -> Iterator[Any]:
+        """Yield the bytes right behind the first page, and then right before the last one."""
+        for at in (self._begin, self._begin + self._size - len(data)):
+            ctypes.memmove(at, data, len(data))
+            yield ffi.cast("uint8_t *", at)
 
 
 def pure_request(data: bytes, limits: Limits) -> Request | RemoteProtocolError | None:

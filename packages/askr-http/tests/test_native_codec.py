@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native_codec import Codec, Request, Verdict, pure_request
+from native_codec import Codec, Fence, Request, Verdict, pure_request
 from tests.conformance.http1_cases import REFUSED, TAKEN, Refused, Taken
 
 from askr_http.limits import Limits
@@ -75,6 +75,15 @@ def test_most_of_what_is_taken_is_not_deferred() -> None:
         is_rare = is_rare or b"xpect" in case.wire or b"pgrade" in case.wire
         wanted = Verdict.DEFER if is_rare else Verdict.REQUEST
         assert (assert_agrees(case.wire, Limits()), case.name) == (wanted, case.name)
+
+
+def test_no_prefix_of_any_case_is_read_beyond_its_bytes() -> None:
+    fence, limits = Fence(16 * 1024), Limits()
+    for whole in (*(case.wire for case in REFUSED), *(case.wire for case in TAKEN)):
+        for cut in range(len(whole) + 1):
+            wire = whole[:cut]
+            wanted = Codec(limits).read(wire)
+            assert [Codec(limits).read_at(at, cut) for at in fence.copies(wire)] == [wanted] * 2
 
 
 # Pieces of heads, good ones and nearly good ones.
