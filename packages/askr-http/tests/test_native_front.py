@@ -335,7 +335,7 @@ def test_slow_clients_by_the_thousand_stop_no_honest_one(root: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     slow_reader = b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n"
     with (root / "large.bin").open("wb") as file:
-        file.truncate(8 << 20)
+        file.truncate(1 << 20)
     slow_body = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
     starts = [b"GET / HTT", slow_body, CHUNKED[:-8]] * 3 + [slow_reader]
     crowd = []
