@@ -162,8 +162,8 @@ static const uint8_t *read_field(const uint8_t *p, const uint8_t *end, askr_requ
 
 /* ---- What fields say about the request ---- */
 
-/* What askr_http.target.check_authority takes: `[IPv6]` or a name, both perhaps with a port. */
-static int is_authority(askr_slice s)
+/* What askr_http.target.check_authority takes: `[IPv6]` or a name, both perhaps with a port; and the host of it. */
+static int is_authority(askr_slice s, askr_slice *host)
 {
     size_t i = 0, digits = 0;
     if (s.len > 0 && s.at[0] == '[') {
@@ -176,6 +176,7 @@ static int is_authority(askr_slice s)
         while (i < s.len && askr_is_a(s.at[i], ASKR_IN_HOST))
             i++;
     }
+    *host = (askr_slice){s.at, i};
     if (i < s.len && s.at[i] == ':')
         for (i++; i < s.len && s.at[i] >= '0' && s.at[i] <= '9'; i++)
             digits++;
@@ -248,13 +249,13 @@ static const uint8_t *read_fields(const uint8_t *p, const uint8_t *end, askr_req
 static int judge_fields(askr_request *out, int options)
 {
     uint32_t hosts = out->known_count[ASKR_KNOWN_HOST], lengths = out->known_count[ASKR_KNOWN_CONTENT_LENGTH];
-    out->authority = (askr_slice){out->method.at, 0};
+    out->authority = out->host = (askr_slice){out->method.at, 0};
     out->content_length = 0;
     if (hosts > 1 || lengths > 1 || (hosts == 0 && out->is_1_1))
         return 0;
     if (hosts == 1) {
         out->authority = out->fields[out->known[ASKR_KNOWN_HOST]].value;
-        if (!is_authority(out->authority))
+        if (!is_authority(out->authority, &out->host))
             return 0;
     }
     if (lengths == 1 && !read_length(out->fields[out->known[ASKR_KNOWN_CONTENT_LENGTH]].value, &out->content_length))

@@ -60,6 +60,7 @@ typedef struct {
     askr_slice raw_path;
     askr_slice query;
     askr_slice authority; /* the value of Host; empty in HTTP/1.0 without one */
+    askr_slice host;      /* of it, without the port, an IPv6 address with its brackets */
     uint64_t content_length;
     uint32_t head_bytes; /* up to and with the empty line */
     uint32_t method_id;  /* askr_method */

@@ -74,7 +74,7 @@ static void check_slices(const askr_request *rq, const uint8_t *buf)
 {
     size_t len = rq->head_bytes;
     CHECK(is_inside(rq->method, buf, len) && is_inside(rq->target, buf, len) && is_inside(rq->raw_path, buf, len));
-    CHECK(is_inside(rq->query, buf, len) && is_inside(rq->authority, buf, len));
+    CHECK(is_inside(rq->query, buf, len) && is_inside(rq->authority, buf, len) && is_inside(rq->host, buf, len));
     CHECK(rq->field_count <= ASKR_REQUEST_FIELDS);
     for (uint32_t i = 0; i < rq->field_count; i++)
         CHECK(is_inside(rq->fields[i].name, buf, len) && is_inside(rq->fields[i].value, buf, len));
@@ -164,6 +164,7 @@ static void test_a_request_is_read_in_its_parts(void)
     CHECK_TEXT(rq->raw_path, "/a%20b/c");
     CHECK_TEXT(rq->query, "x=1?y");
     CHECK_TEXT(rq->authority, "example.org:80");
+    CHECK_TEXT(rq->host, "example.org");
     CHECK(rq->method_id == ASKR_METHOD_POST && rq->is_1_1 && rq->keeps_alive && rq->has_escapes);
     CHECK_EQUAL(rq->content_length, 12);
     CHECK_EQUAL(rq->field_count, 6);

@@ -38,6 +38,7 @@ static void tell_request(const askr_request *rq)
     tell_slice(rq->raw_path);
     tell_slice(rq->query);
     tell_slice(rq->authority);
+    tell_slice(rq->host);
     message_number(&told, rq->content_length);
     message_number(&told, rq->head_bytes);
     message_number(&told, rq->method_id);

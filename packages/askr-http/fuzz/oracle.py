@@ -21,6 +21,7 @@ from askr_http.exchange import Address, RequestHead
 from askr_http.h1 import Body, End, Head, RequestReader
 from askr_http.h1_writer import ResponseWriter
 from askr_http.limits import Limits
+from askr_http.target import split_authority
 from askr_shm.errors import HeadError
 from askr_shm.head import decode_response_head, encode_request_head
 
@@ -55,7 +56,8 @@ def described(head: Head, head_bytes: int) -> bytes:
     target = head.target
     if target.authority is not None or any(name in head.headers for name in DEFERRED):
         return b"a request that must have been deferred"
-    parts = [text(part) for part in (head.method, target.origin, target.raw_path, target.query, head.authority)]
+    host, _ = split_authority(head.authority)
+    parts = [text(part) for part in (head.method, target.origin, target.raw_path, target.query, head.authority, host)]
     flags = (head.protocol == "HTTP/1.1", head.keeps_alive, b"%" in target.raw_path)
     numbers = (head.content_length or 0, head_bytes, METHODS.get(head.method, 0), *flags, len(head.headers))
     parts += [number(value) for value in numbers]

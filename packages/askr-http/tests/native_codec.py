@@ -13,6 +13,7 @@ from askr_http._kernel import ffi, lib
 from askr_http.errors import RemoteProtocolError
 from askr_http.h1 import Head, RequestReader
 from askr_http.limits import Limits
+from askr_http.target import split_authority
 
 
 class Verdict(IntEnum):
@@ -32,6 +33,7 @@ class Request:
     raw_path: bytes
     query: bytes
     authority: bytes
+    host: bytes
     fields: list[tuple[bytes, bytes]]
     protocol: str
     content_length: int
@@ -56,6 +58,7 @@ def _request(rq: Any) -> Request:
         raw_path=_text(rq.raw_path),
         query=_text(rq.query),
         authority=_text(rq.authority),
+        host=_text(rq.host),
         fields=[(_text(field.name), _text(field.value)) for field in rq.fields[0 : rq.field_count]],
         protocol="HTTP/1.1" if rq.is_1_1 else "HTTP/1.0",
         content_length=rq.content_length,
@@ -128,6 +131,7 @@ def pure_request(data: bytes, limits: Limits) -> Request | RemoteProtocolError |
         raw_path=head.target.raw_path,
         query=head.target.query,
         authority=head.authority,
+        host=split_authority(head.authority)[0],
         fields=list(head.headers),
         protocol=head.protocol,
         content_length=head.content_length,
