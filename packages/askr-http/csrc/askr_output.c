@@ -8,16 +8,16 @@
 #include "askr_unnamed_file.h"
 
 /*
- * Order: memory, then the file.  While the file holds something, further bytes go behind it; its bytes come back through memory, piece by
- * piece.  They are not sent with sendfile: the socket would refer to the file's pages until the peer has acknowledged them, and a hole
- * punched meanwhile clears pages that share a large folio with it.  When all of it is sent the file is closed, so its pages are
- * never written twice either.
+ * Order: memory, then the file.  While the file holds something, further bytes go behind it.  It is read and sent piece by piece, not with
+ * sendfile: the socket would refer to the file's pages until the peer has acknowledged them, and a hole punched meanwhile clears pages
+ * that share a large folio with it.  When all of it is sent the file is closed, so its pages are never written twice either.
  *
  * A lent file is not written to, so it goes by sendfile.
  */
 #define LEAST_BYTES 4096u
 #define MOST_BYTES  (UINT32_C(1) << 30) /* at, len and cap are 32 bits wide */
-#define PIECE_BYTES 65536u /* of the file without a name, back into memory; holes are punched in multiples of it */
+#define PIECE_BYTES 32768u         /* of the file without a name, on the stack (of 128 KiB where it is small: musl) */
+#define HOLE_BYTES  (256u * 1024u) /* its holes are multiples of this: some µs each */
 
 void askr_output_init(askr_output *o)
 {
@@ -115,11 +115,17 @@ static int put_in_file(askr_output *o, const askr_output_policy *p, const uint8_
     return rc;
 }
 
-/* How many further bytes memory takes. */
+/* How many further bytes memory may take. */
 static size_t room_in_memory(const askr_output *o, const askr_output_policy *p)
 {
     size_t most = p->memory_bytes < MOST_BYTES ? p->memory_bytes : MOST_BYTES;
     return o->file_left == 0 && o->len < most ? most - o->len : 0;
+}
+
+/* Whether memory is the better place for n bytes that it may take. */
+static int is_for_memory(const askr_output *o, const askr_output_policy *p, size_t n)
+{
+    return p->most_held == 0 || *p->held_bytes < p->most_held || n <= o->cap - o->at - o->len; /* it is there already */
 }
 
 int askr_output_put(askr_output *o, const askr_output_policy *p, const uint8_t *buf, size_t n)
@@ -130,7 +136,11 @@ int askr_output_put(askr_output *o, const askr_output_policy *p, const uint8_t *
         errno = EBUSY;
         return ASKR_ESYS;
     }
-    return n <= room_in_memory(o, p) ? put_in_memory(o, p, buf, n) : put_in_file(o, p, buf, n);
+    size_t room = room_in_memory(o, p);
+    if (n <= room && is_for_memory(o, p, n))
+        return put_in_memory(o, p, buf, n);
+    int rc = put_in_file(o, p, buf, n);
+    return rc != ASKR_OK && n <= room ? put_in_memory(o, p, buf, n) : rc;
 }
 
 void askr_output_put_file(askr_output *o, int fd, uint64_t at, uint64_t n, void (*done)(void *), void *arg)
@@ -152,7 +162,7 @@ static void consume(askr_output *o, const askr_output_policy *p, uint32_t n)
     o->len -= n;
     if (o->len == 0) {
         o->at = 0;
-        if (o->cap > 0 && !o->is_spool) /* a file without a name is read through it */
+        if (o->cap > 0)
             free_memory(o, p);
     }
 }
@@ -207,28 +217,6 @@ int askr_output_send_or_put(askr_output *o, const askr_output_policy *p, askr_tr
     return taken >= 0 && (size_t)taken == n ? ASKR_OK : ASKR_ESYS;
 }
 
-/* The next piece of the file without a name, into memory, which is empty. */
-static int refill(askr_output *o, const askr_output_policy *p)
-{
-    uint32_t wanted = o->file_left < PIECE_BYTES ? (uint32_t)o->file_left : PIECE_BYTES;
-    if (o->cap < wanted && resize(o, p, PIECE_BYTES) != ASKR_OK)
-        return ASKR_ESYS;
-    int64_t got = askr_unnamed_file_read(o->fd, o->file_at, o->bytes, wanted);
-    if (got < 0)
-        return ASKR_ESYS;
-    o->at = 0;
-    o->len = (uint32_t)got;
-    uint64_t before = o->file_at / PIECE_BYTES * PIECE_BYTES;
-    o->file_at += (uint64_t)got;
-    o->file_left -= (uint64_t)got;
-    uint64_t after = o->file_at / PIECE_BYTES * PIECE_BYTES;
-    if (o->file_left == 0)
-        let_file_go(o);
-    else if (after > before)
-        askr_unnamed_file_forget(o->fd, before, after);
-    return ASKR_OK;
-}
-
 static int64_t send_memory(askr_output *o, const askr_output_policy *p, askr_transport *t, size_t most)
 {
     uint32_t n = o->len < most ? o->len : (uint32_t)most;
@@ -238,6 +226,30 @@ static int64_t send_memory(askr_output *o, const askr_output_policy *p, askr_tra
     if (sent >= 0)
         consume(o, p, (uint32_t)sent);
     return sent >= 0 && sent < n ? ASKR_EAGAIN : sent;
+}
+
+static int64_t send_spool(askr_output *o, askr_transport *t, size_t most)
+{
+    uint8_t piece[PIECE_BYTES];
+    size_t n = most < sizeof piece ? most : sizeof piece;
+    if (n > o->file_left)
+        n = (size_t)o->file_left;
+    int64_t got = askr_unnamed_file_read(o->fd, o->file_at, piece, n);
+    if (got < 0)
+        return got;
+    const struct iovec part = {.iov_base = piece, .iov_len = (size_t)got};
+    int64_t sent = t->ops->send(t, &part, 1, o->file_left > (uint64_t)got && most > (size_t)got);
+    if (sent < 0)
+        return sent;
+    uint64_t before = o->file_at / HOLE_BYTES * HOLE_BYTES;
+    o->file_at += (uint64_t)sent;
+    o->file_left -= (uint64_t)sent;
+    uint64_t after = o->file_at / HOLE_BYTES * HOLE_BYTES;
+    if (o->file_left == 0)
+        let_file_go(o);
+    else if (after > before)
+        askr_unnamed_file_forget(o->fd, before, after);
+    return sent < got ? ASKR_EAGAIN : sent;
 }
 
 static int64_t send_lent_file(askr_output *o, askr_transport *t, size_t most)
@@ -261,11 +273,11 @@ int askr_output_send(askr_output *o, const askr_output_policy *p, askr_transport
     while (o->len > 0 || o->file_left > 0) {
         if (most == 0)
             return ASKR_OUTPUT_SHARE;
-        if (o->len == 0 && o->is_spool) {
-            if (refill(o, p) != ASKR_OK)
-                return ASKR_ESYS;
-        }
-        int64_t sent = o->len > 0 ? send_memory(o, p, t, most) : send_lent_file(o, t, most);
+        int64_t sent;
+        if (o->len > 0)
+            sent = send_memory(o, p, t, most);
+        else
+            sent = o->is_spool ? send_spool(o, t, most) : send_lent_file(o, t, most);
         if (sent < 0)
             return (int)sent;
         most -= (size_t)sent;

@@ -7,14 +7,16 @@
 /*
  * What a connection has still to send: bytes in memory, and behind them bytes of a file, in order.  The file is one that a static answer
  * sends, or, for a response that is read more slowly than it comes, one without a name that takes what memory should not hold.
- * An empty output owns nothing, so an idle connection costs nothing.
+ * An empty output owns nothing, so an idle connection costs nothing.  What waits in a file costs no memory, so that slow readers, however
+ * many, cost descriptors and disk.
  *
  * Threads: the wire's.  Memory is counted in *policy->held_bytes, which the wire bounds.
  */
 typedef struct {
     size_t memory_bytes;   /* what one output keeps in memory; beyond it goes to the file */
     const char *directory; /* where the file is made */
-    uint64_t *held_bytes;  /* what all outputs of the wire have allocated: each at most 1.5 * memory_bytes, or 64 KiB */
+    uint64_t *held_bytes;  /* what all outputs of the wire have allocated: each at most 1.5 * memory_bytes */
+    uint64_t most_held;    /* from this sum on, bytes go to the file at once while that is possible; 0: no bound */
 } askr_output_policy;
 
 typedef struct {
