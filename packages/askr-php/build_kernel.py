@@ -98,6 +98,8 @@ def find_vendor_php(prefix: Path) -> PhpBuild:
         "-Wl,--end-group",
         "-Wl,--exclude-libs,ALL",
         "-Wl,-Bsymbolic",
+        "-Wl,--wrap=fcntl",  # csrc/php_accel.h
+        "-Wl,--wrap=zend_set_timeout,--wrap=zend_unset_timeout",  # csrc/php_deadline.h
         *libraries,
         "-lstdc++",
         "-lm",

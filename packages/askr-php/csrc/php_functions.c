@@ -13,7 +13,7 @@
 
 static bool is_multipart(void)
 {
-    askr_slice type = askr_head_find(&askr_ctx.head, "content-type");
+    askr_slice type = askr_ctx.head.content_type;
     return type.len >= 19 && strncasecmp(type.at, "multipart/form-data", 19) == 0;
 }
 

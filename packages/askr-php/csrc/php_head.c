@@ -7,6 +7,25 @@
 
 enum { HEAD_BYTES_MAX = 1 << 20 };
 
+/* Notes a field that PHP asks for by name. */
+static void note(askr_head *h, const askr_header *hd)
+{
+    static const struct {
+        const char *name;
+        size_t len, at;
+    } WANTED[] = {
+        {"content-type", 12, offsetof(askr_head, content_type)},
+        {"authorization", 13, offsetof(askr_head, authorization)},
+        {"cookie", 6, offsetof(askr_head, cookie)},
+    };
+
+    for (size_t i = 0; i < sizeof WANTED / sizeof *WANTED; i++) {
+        askr_slice *slot = (askr_slice *)(void *)((char *)h + WANTED[i].at);
+        if (hd->name_len == WANTED[i].len && !slot->at && strncasecmp(hd->name, WANTED[i].name, WANTED[i].len) == 0)
+            *slot = hd->value;
+    }
+}
+
 /*
  * A value is terminated where the next record begins, so all records are decoded before the first NUL is written; the last one ends at the
  * byte that the buffer has more than the head.
@@ -18,6 +37,7 @@ int askr_head_decode(askr_head *h, size_t n)
     int rc;
 
     memset(h->field, 0, sizeof h->field);
+    h->content_type = h->authorization = h->cookie = (askr_slice){NULL, 0};
     h->headers = 0;
     while ((rc = askr_record_next(h->buf, n, &at, &rec)) == ASKR_OK) {
         if (rec.tag == ASKR_FIELD_HEADER) {
@@ -27,6 +47,7 @@ int askr_head_decode(askr_head *h, size_t n)
             hd->name = (const char *)rec.name;
             hd->name_len = rec.name_len;
             hd->value = (askr_slice){(const char *)rec.value, rec.value_len};
+            note(h, hd);
         } else if (rec.tag > 0 && rec.tag < ASKR_FIELD_COUNT) {
             h->field[rec.tag] = (askr_slice){(const char *)rec.value, rec.value_len};
         }
@@ -62,16 +83,6 @@ int askr_head_load(askr_head *h, askr_pool *pool, askr_xid x)
         have += (size_t)got;
     }
     return askr_head_decode(h, n);
-}
-
-askr_slice askr_head_find(const askr_head *h, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (uint32_t i = 0; i < h->headers; i++)
-        if (h->header[i].name_len == n && strncasecmp(h->header[i].name, name, n) == 0)
-            return h->header[i].value;
-    return (askr_slice){NULL, 0};
 }
 
 const askr_variable askr_variables[ASKR_VARIABLE_ROWS] = {
@@ -111,7 +122,7 @@ askr_slice askr_head_variable(const askr_head *h, const char *name, size_t name_
             if (header_matches(&h->header[i], name + 5, name_len - 5))
                 return h->header[i].value;
     if (name_len == 12 && memcmp(name, "CONTENT_TYPE", 12) == 0)
-        return askr_head_find(h, "content-type");
+        return h->content_type;
     for (int i = 0; i < ASKR_VARIABLE_ROWS; i++)
         if (strlen(askr_variables[i].name) == name_len && memcmp(askr_variables[i].name, name, name_len) == 0)
             return h->field[askr_variables[i].field];

@@ -39,6 +39,7 @@ typedef struct {
     uint8_t *buf;
     size_t cap;
     askr_slice field[ASKR_FIELD_COUNT];
+    askr_slice content_type, authorization, cookie; /* what PHP asks for in every request; of several the first */
     askr_header header[ASKR_HEADERS_MAX];
     uint32_t headers;
 } askr_head;
@@ -47,8 +48,6 @@ typedef struct {
 int askr_head_load(askr_head *h, askr_pool *pool, askr_xid x);
 /* Decodes n bytes that are in h->buf already (h->cap > n). */
 int askr_head_decode(askr_head *h, size_t n);
-/* The first header field of that name (ASCII, any case); a slice with at == NULL when there is none. */
-askr_slice askr_head_find(const askr_head *h, const char *name);
 /* The CGI variable of that name (RFC 3875 section 4.1), HTTP_* included; what getenv() answers inside a request. */
 askr_slice askr_head_variable(const askr_head *h, const char *name, size_t name_len);
 

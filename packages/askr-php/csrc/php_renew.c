@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "php_context.h"
+#include "php_deadline.h"
 #include "php_leftovers.h"
 #include "php_request.h"
 #include "php_response.h"
@@ -31,25 +32,41 @@ enum { MODULE_COUNT = sizeof MODULES / sizeof *MODULES };
 static HashTable *boot_shutdown_functions;
 static bool is_boot_over;
 
-static zend_module_entry *module_named(const char *name)
+/* What is looked up by name: once, since the registries stay as they are when PHP's modules have started. */
+static zend_module_entry *modules[MODULE_COUNT]; /* NULL: not in this PHP */
+static zend_string *eager[4], *session_name;
+static zend_auto_global *late[3];
+
+static void look_up(void)
 {
-    return zend_hash_str_find_ptr(&module_registry, name, strlen(name));
+    static const char *const EAGER[] = {"_GET", "_POST", "_COOKIE", "_FILES"};
+    static const char *const LATE[] = {"_SERVER", "_ENV", "_REQUEST"};
+
+    if (session_name)
+        return;
+    for (int i = 0; i < MODULE_COUNT; i++)
+        modules[i] = zend_hash_str_find_ptr(&module_registry, MODULES[i], strlen(MODULES[i]));
+    for (size_t i = 0; i < sizeof EAGER / sizeof *EAGER; i++)
+        eager[i] = zend_string_init(EAGER[i], strlen(EAGER[i]), 1);
+    for (size_t i = 0; i < sizeof LATE / sizeof *LATE; i++)
+        late[i] = zend_hash_str_find_ptr(CG(auto_globals), LATE[i], strlen(LATE[i]));
+    session_name = zend_string_init(ZEND_STRL("_SESSION"), 1);
 }
 
 static void modules_shutdown(void)
 {
     for (int i = 0; i < MODULE_COUNT; i++) {
-        zend_module_entry *m = module_named(MODULES[i]);
+        zend_module_entry *m = modules[i];
         if (m && m->request_shutdown_func)
             m->request_shutdown_func(m->type, m->module_number);
     }
-    zend_hash_str_del(&EG(symbol_table), ZEND_STRL("_SESSION"));
+    zend_hash_del(&EG(symbol_table), session_name);
 }
 
 static void modules_startup(void)
 {
     for (int i = MODULE_COUNT - 1; i >= 0; i--) {
-        zend_module_entry *m = module_named(MODULES[i]);
+        zend_module_entry *m = modules[i];
         if (m && m->request_startup_func)
             m->request_startup_func(m->type, m->module_number);
     }
@@ -57,10 +74,8 @@ static void modules_startup(void)
 
 static void superglobals_destroy(void)
 {
-    static const char *const EAGER[] = {"_GET", "_POST", "_COOKIE", "_FILES"};
-
-    for (size_t i = 0; i < sizeof EAGER / sizeof *EAGER; i++) /* now, so that no destructor runs in the next request */
-        zend_hash_str_del(&EG(symbol_table), EAGER[i], strlen(EAGER[i]));
+    for (size_t i = 0; i < sizeof eager / sizeof *eager; i++) /* now, so that no destructor runs in the next request */
+        zend_hash_del(&EG(symbol_table), eager[i]);
     for (int i = 0; i < NUM_TRACK_VARS; i++) { /* [leak-renew-1] */
         zval_ptr_dtor_nogc(&PG(http_globals)[i]);
         ZVAL_UNDEF(&PG(http_globals)[i]);
@@ -73,17 +88,14 @@ static void superglobals_destroy(void)
  */
 static void superglobals_create(void)
 {
-    static const char *const LAZY[] = {"_SERVER", "_ENV", "_REQUEST"};
-    bool was_filled[sizeof LAZY / sizeof *LAZY];
+    bool was_filled[sizeof late / sizeof *late];
 
-    for (size_t i = 0; i < sizeof LAZY / sizeof *LAZY; i++) {
-        const zend_auto_global *global = zend_hash_str_find_ptr(CG(auto_globals), LAZY[i], strlen(LAZY[i]));
-        was_filled[i] = global && !global->armed;
-    }
+    for (size_t i = 0; i < sizeof late / sizeof *late; i++)
+        was_filled[i] = late[i] && !late[i]->armed;
     php_hash_environment();
-    for (size_t i = 0; i < sizeof LAZY / sizeof *LAZY; i++)
-        if (was_filled[i])
-            zend_is_auto_global_str(LAZY[i], strlen(LAZY[i]));
+    for (size_t i = 0; i < sizeof late / sizeof *late; i++)
+        if (was_filled[i] && late[i]->armed)
+            late[i]->armed = late[i]->auto_global_callback(late[i]->name);
 }
 
 static int close_input(zval *entry)
@@ -117,6 +129,7 @@ void askr_renew_leave_boot(void)
     if (is_boot_over)
         return;
     is_boot_over = true;
+    look_up();
     boot_shutdown_functions = BG(user_shutdown_function_names);
     BG(user_shutdown_function_names) = NULL;
     askr_leftovers_keep();
@@ -169,8 +182,7 @@ void askr_renew_begin(void)
     begin();
     PG(during_request_startup) = 0;
     ZVAL_COPY_VALUE(&EG(user_error_handler), &handler);
-    if (EG(timeout_seconds))
-        zend_set_timeout(EG(timeout_seconds), 0);
+    askr_deadline_begin();
 }
 
 static void shutdown_functions(void)
@@ -199,8 +211,7 @@ void askr_renew_end(void)
         modules_shutdown();
         askr_request_settle("a session handler");
     }
-    if (EG(timeout_seconds))
-        zend_unset_timeout();
+    askr_deadline_end();
     php_output_discard_all();
     askr_request_settle("an output callback");
     superglobals_destroy();

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "php_context.h"
+#include "php_environ.h"
 #include "php_log.h"
 #include "php_response.h"
+#include "php_script.h"
 
 static char *field_text(enum askr_field f)
 {
@@ -19,7 +21,6 @@ static void fill_request_info(void)
 {
     const askr_head *head = &askr_ctx.head;
     sapi_request_info *info = &SG(request_info);
-    askr_slice type = askr_head_find(head, "content-type"), authorization = askr_head_find(head, "authorization");
     askr_slice protocol = head->field[ASKR_FIELD_PROTOCOL];
 
     memset(info, 0, sizeof *info);
@@ -27,12 +28,12 @@ static void fill_request_info(void)
     info->query_string = field_text(ASKR_FIELD_QUERY);
     info->request_uri = field_text(ASKR_FIELD_TARGET);
     info->path_translated = field_text(ASKR_FIELD_SCRIPT_FILENAME);
-    info->content_type = type.at;
+    info->content_type = head->content_type.at;
     info->content_length = (zend_long)askr_request_body_bytes(askr_ctx.pool, askr_ctx.xid);
     info->proto_num = protocol.len == 8 && memcmp(protocol.at, "HTTP/1.0", 8) == 0 ? 1000 : 1001;
     SG(server_context) = &askr_ctx; /* not NULL: PHP reads a request body only then */
     SG(sapi_headers).http_response_code = 200;
-    php_handle_auth_data(authorization.at);
+    php_handle_auth_data(head->authorization.at);
 }
 
 bool askr_request_begin(askr_xid x)
@@ -76,17 +77,16 @@ void askr_request_end(void)
     SG(request_info).content_type_dup = NULL; /* freed by sapi_deactivate, which leaves the pointer */
     SG(request_info).cookie_data = NULL;
     SG(request_info).content_length = 0;
+    askr_environ_end();
 }
 
-/*
- * A script that is gone is PHP-FPM's 404, and one that may not be read its 403, with FPM's texts.  The front looked a moment ago, so this is rare, and one
- * access(2) is cheaper than opening what OPcache has anyway.
- */
+/* A script that is gone is PHP-FPM's 404, and one that may not be read its 403, with FPM's texts. */
 static bool may_run(const char *script)
 {
-    if (access(script, R_OK) == 0)
+    int error = askr_script_enter(script, sapi_get_request_time());
+    if (error == 0)
         return true;
-    bool is_forbidden = errno == EACCES;
+    bool is_forbidden = error == EACCES;
     SG(sapi_headers).http_response_code = is_forbidden ? 403 : 404;
     const char *text = is_forbidden ? "Access denied.\n" : "File not found.\n";
     php_output_write(text, strlen(text));
@@ -131,6 +131,26 @@ static void complete_then_run_deferred(void)
     askr_deferred_run();
 }
 
+static bool has_output_callback(void)
+{
+    const zend_stack *handlers = &OG(handlers);
+
+    for (int i = 0; i < handlers->top; i++) {
+        const php_output_handler *handler = ((php_output_handler **)handlers->elements)[i];
+        if (handler->flags & PHP_OUTPUT_HANDLER_USER)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the end of the request has anything to call that the application wrote. */
+static bool has_code_to_run_yet(void)
+{
+    return BG(user_shutdown_function_names) || deferred_count || EG(objects_store).top > 1 || EG(exception) ||
+           has_output_callback() || !Z_ISUNDEF(SG(callback_func)) || !Z_ISUNDEF(EG(user_error_handler)) ||
+           (&ps_globals && PS(session_status) == php_session_active);
+}
+
 bool askr_request_serve(askr_xid x)
 {
     if (!askr_request_begin(x))
@@ -144,6 +164,8 @@ bool askr_request_serve(askr_xid x)
     }
     if (may_run(SG(request_info).path_translated))
         askr_request_run_script(SG(request_info).path_translated);
+    if (has_code_to_run_yet())
+        askr_script_leave();
     complete_then_run_deferred();
     php_request_shutdown(NULL); /* shutdown functions, destructors, output, session: in PHP's order */
     if (askr_ctx.role == ASKR_ROLE_STRANGER)

@@ -58,7 +58,7 @@ static char *read_cookies(void)
 {
     if (askr_ctx.xid == 0)
         return NULL;
-    return (char *)(uintptr_t)askr_head_find(&askr_ctx.head, "cookie").at;
+    return (char *)(uintptr_t)askr_ctx.head.cookie.at;
 }
 
 /* $_SERVER['REQUEST_TIME_FLOAT']: when the request's head was complete, not when a worker got it. */
@@ -156,5 +156,6 @@ int askr_sapi_startup(const char *ini)
     askr_sapi.ini_entries = lines;
     if (askr_sapi.startup(&askr_sapi) == FAILURE)
         return ASKR_EINVAL;
+    askr_vars_watch();
     return ASKR_OK;
 }

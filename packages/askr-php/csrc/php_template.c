@@ -18,12 +18,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "php_accel.h"
 #include "php_context.h"
+#include "php_deadline.h"
 #include "php_fork.h"
 #include "php_log.h"
 #include "php_request.h"
 #include "php_response.h"
 #include "php_sapi.h"
+#include "php_script.h"
 
 static bool is_ready_told;   /* READY went to the master */
 static bool is_script_plain; /* see above */
@@ -62,6 +65,7 @@ static void on_stranger(void)
 {
     askr_ctx.role = ASKR_ROLE_STRANGER;
     SG(rfc1867_uploaded_files) = NULL;
+    askr_accel_forget();
     signal(SIGTERM, SIG_DFL);
 }
 
@@ -94,6 +98,7 @@ static void become_worker(uint32_t index)
     prctl(PR_SET_NAME, "askr-worker");
     set_signals(); /* the application may have set its own while it booted */
     askr_compat_reseed();
+    askr_deadline_startup();
     askr_worker_assign(askr_ctx.pool, index, (uint32_t)getpid());
 }
 
@@ -129,9 +134,12 @@ int askr_template_take(askr_xid *out)
     for (;;) {
         if (is_term_pending || (askr_ctx.quota && askr_ctx.served >= askr_ctx.quota))
             return ASKR_ECANCELED;
-        int rc = askr_worker_take(askr_ctx.pool, askr_ctx.index, -1, out);
+        int64_t timeout_ns = askr_accel_is_kept() ? 0 : -1;
+        int rc = askr_worker_take(askr_ctx.pool, askr_ctx.index, timeout_ns, out);
         if (rc != ASKR_EAGAIN)
             return rc;
+        if (timeout_ns == 0)
+            askr_accel_idle();
     }
 }
 
@@ -139,6 +147,7 @@ static int serve_per_request(void)
 {
     askr_xid x;
 
+    askr_accel_begin();
     askr_worker_ready(askr_ctx.pool, askr_ctx.index);
     while (askr_template_take(&x) == ASKR_OK)
         if (!askr_request_serve(x))
@@ -229,8 +238,10 @@ static int bind_pool(const askr_php_config *config)
 
 static int run(const askr_php_config *config)
 {
-    if (config->mode == ASKR_PER_REQUEST_MODE)
+    if (config->mode == ASKR_PER_REQUEST_MODE) {
+        askr_script_startup();
         return serve_control() ? serve_per_request() : ASKR_EXIT_OK;
+    }
     int code = run_worker_script();
     if (askr_ctx.role == ASKR_ROLE_WORKER || !is_script_plain)
         return code;

@@ -1,0 +1,1 @@
+"""What a worker costs per request, without a front: see measure.py."""

@@ -1,0 +1,311 @@
+"""What the workers do not do anew for each request, and that no script can tell."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from template_harness import Served, serving
+
+from askr_php.kernel import KernelName
+
+DISPATCH = "askr_cow_ready(); while (askr_handle_request(function () { include $_SERVER['SCRIPT_FILENAME']; })) {}"
+LONG_AGO = 1_700_000_000  # OPcache leaves files alone that changed within the last two seconds
+NOW = 1_800_000_000.0  # when the requests of these tests come
+SAVE_HANDLER = """
+session_set_save_handler(new class extends SessionHandler {
+    function write($i, $d): bool { file_put_contents(__DIR__ . '/cwd', getcwd()); return true; }
+});
+session_save_path(__DIR__);
+session_start();
+"""
+BURN = """
+function used() { $r = getrusage(); return $r['ru_utime.tv_sec'] + $r['ru_stime.tv_sec'] + ($r['ru_utime.tv_usec'] + $r['ru_stime.tv_usec']) / 1e6; }
+function burn($s) { for ($t = used(); used() < $t + $s;) { for ($i = 0; $i < 10000; $i++); } }
+"""
+
+
+def write(root: Path, name: str, code: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("<?php " + code, encoding="utf-8")
+    os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def script_for(root: Path, mode: str, boot: str = "") -> str | None:
+    write(root, "w.php", boot + DISPATCH)
+    return "w.php" if mode == "worker" else None
+
+
+@pytest.fixture(params=["per-request", "worker"])
+def mode(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def served(tmp_path: Path, php: KernelName, mode: str) -> Iterator[Served]:
+    """One worker that runs the script which a request names, in either mode."""
+    with serving(tmp_path, kernel=php, script=script_for(tmp_path, mode)) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, php: KernelName) -> Iterator[Served]:
+    """One worker in per-request mode."""
+    with serving(tmp_path, kernel=php) as running:
+        yield running
+
+
+# ---- the working directory ----
+
+
+def test_a_script_runs_in_its_own_directory_whatever_ran_before(fresh: Served, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write(tmp_path, f"{folder}/a.php", "echo getcwd();")
+        write(tmp_path, f"{folder}/leaves.php", "chdir('/'); echo getcwd();")
+    for _ in range(2):
+        for folder in ("one", "one", "two", "one"):
+            here = str(tmp_path / folder).encode()
+            assert fresh.get(f"{folder}/a.php", now_wall_s=NOW).body == here
+            assert fresh.get(f"{folder}/leaves.php", now_wall_s=NOW).body == b"/"
+            assert fresh.get(f"{folder}/a.php", now_wall_s=NOW).body == here
+            assert fresh.get(f"{folder}/a.php", now_wall_s=NOW).body == here
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        "register_shutdown_function(fn () => print(getcwd()));",
+        "$o = new class { function __destruct() { echo getcwd(); } };",
+        "ob_start(fn ($text) => getcwd());",
+        "header_register_callback(fn () => header('X-Cwd: ' . getcwd()));",
+        "askr_defer(fn () => file_put_contents(__DIR__ . '/cwd', getcwd()));",
+        SAVE_HANDLER,
+    ],
+)
+def test_what_runs_after_the_script_runs_in_the_servers_directory(
+    fresh: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    write(tmp_path, "a.php", late)
+    write(tmp_path, "b.php", "echo getcwd();")
+    for _ in range(2):
+        answer = fresh.get("a.php", now_wall_s=NOW)
+        seen = answer.body or b"".join(answer.header("X-Cwd"))
+        while not seen:  # written when the client has its answer
+            seen = (tmp_path / "cwd").read_bytes() if (tmp_path / "cwd").exists() else b""
+        assert seen == os.fsencode(Path.cwd())
+        (tmp_path / "cwd").unlink(missing_ok=True)
+        assert fresh.get("b.php", now_wall_s=NOW).body == str(tmp_path).encode()
+
+
+def test_a_folder_that_a_link_points_to_is_looked_up_again_after_a_second(fresh: Served, tmp_path: Path) -> None:
+    for release in ("release1", "release2"):
+        write(tmp_path, f"{release}/a.php", "echo basename(getcwd());")
+    (tmp_path / "current").symlink_to("release1")
+    assert fresh.get("current/a.php", now_wall_s=NOW).body == b"release1"
+    (tmp_path / "next").symlink_to("release2")
+    (tmp_path / "next").rename(tmp_path / "current")
+    assert fresh.get("current/a.php", now_wall_s=NOW + 1.5).body == b"release2"
+
+
+def test_a_script_that_is_gone_or_closed_is_so_after_a_second(fresh: Served, tmp_path: Path) -> None:
+    write(tmp_path, "a.php", "echo 'hello';")
+    write(tmp_path, "b.php", "echo 'hello';")
+    assert fresh.get("a.php", now_wall_s=NOW).body == b"hello"
+    (tmp_path / "a.php").unlink()
+    gone = fresh.get("a.php", now_wall_s=NOW + 1.5)
+    assert (gone.head.status, gone.body) == (404, b"File not found.\n")
+    assert fresh.get("b.php", now_wall_s=NOW + 1.5).body == b"hello"
+    if os.geteuid() != 0:  # root may read it all the same
+        (tmp_path / "b.php").chmod(0)
+        assert fresh.get("b.php", now_wall_s=NOW + 3).head.status == 403
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_looks(fresh: Served, tmp_path: Path) -> None:
+    write(tmp_path, "a.php", "echo 'hello';")
+    assert fresh.get("a.php", now_wall_s=NOW).body == b"hello"
+    (tmp_path / "a.php").unlink()
+    assert fresh.get("a.php", now_wall_s=NOW - 3600).head.status == 404
+
+
+# ---- $_SERVER ----
+
+
+def seen_in(served: Served, script: str, query: str = "", **more: Any) -> Any:
+    return json.loads(served.get(script, query, **more).body)
+
+
+def test_server_variables_are_the_environment_then_the_request(
+    tmp_path: Path, php: KernelName, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASKR_TEST_A", "from outside")
+    monkeypatch.setenv("ASKR_TEST_EMPTY", "")
+    monkeypatch.setenv("SERVER_SOFTWARE", "not this")
+    monkeypatch.setenv("REQUEST_METHOD", "nor this")
+    write(tmp_path, "a.php", "$f = function () { return $_SERVER; }; echo json_encode($f());")
+    fields = [(b"X-Odd-One", b"1"), (b"Accept", b"a"), (b"accept", b"b"), (b"X_Odd_One", b"2"), (b"X-L\xe4nge", b"3")]
+    with serving(tmp_path, kernel=php, script=script_for(tmp_path, mode)) as served:
+        for query in ("", "n=1"):
+            vars_ = seen_in(served, "a.php", query, headers=fields)
+            assert vars_["ASKR_TEST_A"] == "from outside"
+            assert vars_["ASKR_TEST_EMPTY"] == ""
+            assert vars_["SERVER_SOFTWARE"] == "askr"
+            assert vars_["REQUEST_METHOD"] == "GET"
+            assert (vars_["HTTP_X_ODD_ONE"], vars_["HTTP_ACCEPT"]) == ("1", "b")
+            assert vars_["QUERY_STRING"] == query
+            assert vars_["PHP_SELF"] == vars_["SCRIPT_NAME"] == "/a.php"
+            assert not [name for name in vars_ if name.startswith("HTTP_") and not name.isascii()]
+
+
+def test_what_a_request_does_to_server_variables_stays_in_it(served: Served, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.php",
+        "echo json_encode([$_SERVER['SERVER_SOFTWARE'], $_SERVER['PATH'] ?? '', isset($_SERVER['mine'])]);"
+        "$_SERVER['SERVER_SOFTWARE'] .= '!'; $_SERVER['mine'] = 1; $_SERVER['PATH'] = []; unset($_SERVER['REDIRECT_STATUS']);"
+        "foreach ($_SERVER as &$v) { if (is_string($v)) { $v .= '!'; } }",
+    )
+    first = seen_in(served, "a.php")
+    assert first == ["askr", os.environ["PATH"], False]
+    assert seen_in(served, "a.php") == first
+
+
+def test_a_shutdown_function_may_be_the_first_that_names_server_variables(served: Served, tmp_path: Path) -> None:
+    write(tmp_path, "late.php", "echo $_SERVER['QUERY_STRING'];")
+    write(tmp_path, "a.php", "register_shutdown_function(function () { include __DIR__ . '/late.php'; });")
+    assert [served.get("a.php", query).body for query in ("n=1", "n=2")] == [b"n=1", b"n=2"]
+
+
+def test_putenv_is_seen_in_server_variables_as_long_as_it_lasts(served: Served, tmp_path: Path, mode: str) -> None:
+    write(tmp_path, "show.php", "echo json_encode([$_SERVER['ASKR_TEST_B'] ?? null, getenv('ASKR_TEST_B')]);")
+    write(tmp_path, "a.php", "putenv('ASKR_TEST_B' . $_GET['to']); include __DIR__ . '/show.php';")
+    lasting = mode == "worker"
+    for text in ("1", "2", "3", "44"):
+        seen = seen_in(served, "a.php", f"to=={text}")
+        assert seen[1] == text
+        if not lasting:  # $_SERVER was made when show.php was compiled, after putenv()
+            assert seen[0] == text
+        for _ in range(3):
+            assert seen_in(served, "show.php") == ([text, text] if lasting else [None, False])
+    seen_in(served, "a.php", "to=")
+    assert seen_in(served, "show.php") == [None, False]
+    assert seen_in(served, "show.php") == [None, False]
+
+
+def test_what_boot_puts_into_the_environment_is_in_server_variables(tmp_path: Path, php: KernelName) -> None:
+    write(tmp_path, "a.php", "echo json_encode([$_SERVER['ASKR_TEST_C'], $_SERVER['QUERY_STRING']]);")
+    script = script_for(tmp_path, "worker", "putenv('ASKR_TEST_C=booted');")
+    with serving(tmp_path, kernel=php, script=script) as served:
+        for query in ("a", "b", "c"):
+            assert seen_in(served, "a.php", query) == ["booted", query]
+
+
+def test_filter_functions_know_the_servers_variables(served: Served, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.php",
+        "$_SERVER['QUERY_STRING'] = 'mine'; unset($_SERVER['HTTP_HOST']);"
+        "echo json_encode([filter_has_var(INPUT_SERVER, 'HTTP_X_A'), filter_input(INPUT_SERVER, 'QUERY_STRING'),"
+        "filter_input_array(INPUT_SERVER, ['HTTP_X_A' => FILTER_VALIDATE_INT, 'REQUEST_METHOD' => FILTER_DEFAULT]),"
+        "filter_input(INPUT_GET, 'n', FILTER_VALIDATE_INT), $_SERVER['QUERY_STRING'], isset($_SERVER['HTTP_HOST']),"
+        "filter_input(INPUT_SERVER, 'HTTP_HOST')]);",
+    )
+    for n in (1, 2):
+        fields = [(b"X-A", str(n).encode()), (b"Host", b"h.test")]
+        assert seen_in(served, "a.php", f"n={n}", headers=fields) == [
+            True,
+            f"n={n}",
+            {"HTTP_X_A": n, "REQUEST_METHOD": "GET"},
+            n,
+            "mine",
+            False,
+            "h.test",
+        ]
+
+
+def test_a_filter_that_changes_values_changes_server_variables(tmp_path: Path, php: KernelName, mode: str) -> None:
+    write(
+        tmp_path,
+        "a.php",
+        "echo json_encode([$_SERVER['HTTP_X_A'], filter_input(INPUT_SERVER, 'HTTP_X_A', FILTER_UNSAFE_RAW)]);",
+    )
+    script = script_for(tmp_path, mode)
+    with serving(tmp_path, kernel=php, script=script, ini="filter.default=special_chars") as served:
+        for _ in range(2):
+            assert seen_in(served, "a.php", headers=[(b"X-A", b"<a>")]) == ["&#60;a&#62;", "<a>"]
+
+
+# ---- the time limit ----
+
+
+def let_it_be_replaced(served: Served, mode: str) -> None:
+    """Worker mode: wait for the end of worker 0 and fork the next."""
+    if mode == "per-request":
+        return
+    _, status = os.waitpid(served.workers.pop(0), 0)
+    assert os.waitstatus_to_exitcode(status) == 75
+    served.pool.repair_worker(0)
+    served.pool.clear(0)
+    served.fork(0)
+
+
+def test_a_time_limit_is_for_each_request_alone(tmp_path: Path, php: KernelName, mode: str) -> None:
+    write(tmp_path, "lib.php", BURN)
+    write(tmp_path, "burn.php", "include_once __DIR__ . '/lib.php'; burn((float) $_GET['s']); echo 'done';")
+    write(tmp_path, "more.php", "set_time_limit(100); echo 'done';")
+    write(tmp_path, "none.php", "set_time_limit(0); echo 'done';")
+    write(tmp_path, "spin.php", "echo 'begun'; while (true) { $x = hash('sha1', 'x'); }")
+    write(
+        tmp_path,
+        "late.php",
+        "register_shutdown_function(function () { while (true) { $x = hash('sha1', 'x'); } }); echo 'begun';",
+    )
+    with serving(tmp_path, kernel=php, script=script_for(tmp_path, mode), ini="max_execution_time=1") as served:
+        for _ in range(3):  # together more than the limit
+            assert served.get("burn.php", "s=0.6").body == b"done"
+        assert served.get("more.php").body == b"done"
+        assert served.get("none.php").body == b"done"
+        for script in ("spin.php", "late.php"):
+            assert served.get("burn.php", "s=0.3").body == b"done"
+            answer = served.get(script)
+            assert (answer.is_failed, answer.body) == (False, b"begun")
+            let_it_be_replaced(served, mode)
+        assert served.get("burn.php", "s=0.6").body == b"done"
+
+
+def test_a_script_that_takes_the_timers_signal_has_it_for_one_request(tmp_path: Path, php: KernelName) -> None:
+    write(tmp_path, "take.php", "if (function_exists('pcntl_signal')) { pcntl_signal(SIGPROF, SIG_IGN); } echo 'done';")
+    write(tmp_path, "spin.php", "echo 'begun'; while (true) { $x = hash('sha1', 'x'); }")
+    with serving(tmp_path, kernel=php, ini="max_execution_time=1") as served:
+        assert served.get("take.php").body == b"done"
+        assert served.get("spin.php").body == b"begun"
+        assert served.get("take.php").body == b"done"
+
+
+# ---- OPcache's lock ----
+
+
+def test_opcache_is_restarted_beside_a_worker_that_is_idle(tmp_path: Path, php: KernelName) -> None:
+    write(tmp_path, "pid.php", "echo getmypid();")
+    write(tmp_path, "reset.php", "var_dump(opcache_reset());")
+    write(
+        tmp_path,
+        "count.php",
+        "echo json_encode(function_exists('opcache_get_status') && ($s = opcache_get_status(false)) ? $s['opcache_statistics']['manual_restarts'] : null);",
+    )
+    with serving(tmp_path, kernel=php, workers=2) as served:
+        pids: set[bytes] = set()
+        while len(pids) < 2:  # until both have run a script that is in OPcache's memory
+            pids |= {served.collect(xid).body for xid in [served.submit("pid.php") for _ in range(8)]}
+        if seen_in(served, "count.php") is None:
+            pytest.skip("this PHP has no OPcache")
+        for restarts in (1, 2, 3):
+            assert b"true" in served.get("reset.php").body
+            served.get("pid.php")
+            while seen_in(served, "count.php") != restarts:
+                served.get("pid.php")
