@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "askr_h1_chars.h"
 #include "askr_head.h"
 
 /*
@@ -71,38 +70,6 @@ static void put_number(encoder *out, uint16_t tag, uint64_t number)
         number /= 10;
     } while (number > 0);
     put_field(out, tag, (askr_slice){.at = digits + at, .len = sizeof digits - at});
-}
-
-/* ---- the authority (askr_http.target.split_authority) ---- */
-
-/* The end of the host at the start of an authority, 0 when there is none. */
-static size_t host_end(askr_slice authority)
-{
-    size_t at = 0;
-    if (authority.len == 0 || authority.at[0] != '[') {
-        while (at < authority.len && askr_is_a(authority.at[at], ASKR_IN_HOST))
-            at++;
-        return at;
-    }
-    for (at = 1; at < authority.len &&
-                 (askr_is_a(authority.at[at], ASKR_HEX) || authority.at[at] == ':' || authority.at[at] == '.');
-         at++) {
-    }
-    return at < authority.len && authority.at[at] == ']' && at >= 3 && at <= 46 ? at + 1 : 0;
-}
-
-/* SERVER_NAME: the host, with its brackets; what is no authority stays as it is. */
-static askr_slice host_of(askr_slice authority)
-{
-    size_t end = host_end(authority), at = end;
-    if (at < authority.len && authority.at[at] == ':') {
-        at++;
-        while (at < authority.len && at - end <= 5 && authority.at[at] >= '0' && authority.at[at] <= '9')
-            at++;
-    }
-    if (at != authority.len)
-        return authority;
-    return end > 0 ? (askr_slice){.at = authority.at, .len = end} : LITERAL("localhost");
 }
 
 /* ---- the header fields (askr_http.cgi.request_headers) ---- */
@@ -222,7 +189,7 @@ int64_t askr_cgi_request(const askr_request *rq, const askr_script *script, cons
     put_field(&out, ASKR_FIELD_DOCUMENT_ROOT, policy->document_root);
     put_field(&out, ASKR_FIELD_PROTOCOL, rq->is_1_1 ? LITERAL("HTTP/1.1") : LITERAL("HTTP/1.0"));
     put_field(&out, ASKR_FIELD_SCHEME, policy->scheme);
-    put_field(&out, ASKR_FIELD_SERVER_NAME, host_of(rq->authority));
+    put_field(&out, ASKR_FIELD_SERVER_NAME, rq->host.len > 0 ? rq->host : LITERAL("localhost"));
     put_field(&out, ASKR_FIELD_SERVER_PORT, peer->server_port);
     put_field(&out, ASKR_FIELD_SERVER_ADDR, peer->server_addr);
     put_field(&out, ASKR_FIELD_REMOTE_ADDR, peer->remote_addr);

@@ -58,31 +58,6 @@ static const askr_record *record_named(const uint8_t *buf, size_t n, uint16_t ta
     return &r;
 }
 
-/* The codec lets none but the first ones through; what is no authority stays whole, as in askr_http.target.split_authority. */
-static void test_the_server_has_the_name_without_the_port(void)
-{
-    static const char *const rows[][2] = {
-        {"a", "a"},           {"a.b-c_d~e:80", "a.b-c_d~e"},
-        {"a:", "a"},          {"[::1]:8000", "[::1]"},
-        {"[::1]", "[::1]"},   {"", "localhost"},
-        {":80", "localhost"}, {"a:123456", "a:123456"},
-        {"a:b", "a:b"},       {"[::1", "[::1"},
-        {"[::1]x", "[::1]x"}, {"[1]", "[1]"},
-        {"a b", "a b"},       {"u@a", "u@a"},
-        {"[g]", "[g]"},
-    };
-    askr_request rq = request_of("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        uint8_t out[1024];
-        rq.authority = (askr_slice){.at = (const uint8_t *)rows[i][0], .len = strlen(rows[i][0])};
-        int64_t n = askr_cgi_request(&rq, &script, &policy, &peer, 0, 1, out, sizeof out);
-        CHECK(n > 0);
-        const askr_record *r = record_named(out, (size_t)n, ASKR_FIELD_SERVER_NAME, NULL);
-        CHECK_EQUAL(r->value_len, strlen(rows[i][1]));
-        CHECK(memcmp(r->value, rows[i][1], r->value_len) == 0);
-    }
-}
-
 static void test_as_many_fields_of_one_name_as_there_may_be(void)
 {
     static char wire[8192];
@@ -260,7 +235,6 @@ static void test_any_bytes_are_a_head_or_refused(void)
 int main(void)
 {
     test_a_request_is_written_whole_or_not_at_all();
-    test_the_server_has_the_name_without_the_port();
     test_as_many_fields_of_one_name_as_there_may_be();
     test_names_of_one_hash_stay_apart();
     test_a_response_is_written_whole_or_not_at_all();
