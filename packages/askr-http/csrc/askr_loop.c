@@ -10,6 +10,8 @@
 /* Workers are woken at the end of a turn, or after so many events: a wake for each request costs a third of a small response. */
 enum { EVENTS_A_TURN = 256, COMMANDS_A_TURN = 64, NEWS_A_TURN = 256, WAKE_EVERY = 16 };
 
+#define WAKE_AGAIN_NS 10000000ull
+
 static void take_commands(askr_wire *w)
 {
     askr_command commands[COMMANDS_A_TURN];
@@ -108,12 +110,26 @@ static void end_turn(askr_wire *w)
     w->rings = 0;
 }
 
+/* What stays queued although a worker was woken is shown to another one after a while: the first may be stopped, or find no CPU. */
+static void wake_workers(askr_wire *w)
+{
+    int is_late = w->wake_again_mono_ns != 0 && w->clock.now_mono_ns >= w->wake_again_mono_ns;
+    if (is_late)
+        askr_front_wake_another(w->pool);
+    if (!askr_front_wake(w->pool))
+        w->wake_again_mono_ns = 0;
+    else if (is_late || w->wake_again_mono_ns == 0)
+        w->wake_again_mono_ns = w->clock.now_mono_ns + WAKE_AGAIN_NS;
+}
+
 /* Milliseconds until something has to be done without being told; -1: nothing. */
 static int timeout_ms(askr_wire *w)
 {
     uint64_t next = askr_wheel_next(&w->wheel);
     if (w->ready.first != NULL || w->is_news_left)
         return 0;
+    if (w->wake_again_mono_ns != 0 && w->wake_again_mono_ns < next)
+        next = w->wake_again_mono_ns;
     if (next == UINT64_MAX)
         return -1;
     if (next <= w->clock.now_mono_ns)
@@ -152,7 +168,7 @@ void *askr_loop_main(void *wire)
         for (int i = 0; i < n; i++) {
             dispatch(w, &events[i]);
             if (i % WAKE_EVERY == WAKE_EVERY - 1)
-                askr_front_wake(w->pool);
+                (void)askr_front_wake(w->pool);
         }
         if (w->is_news_left)
             take_news(w);
@@ -161,7 +177,7 @@ void *askr_loop_main(void *wire)
         orders = atomic_load_explicit(&w->orders, memory_order_acquire);
         if (orders & ASKR_ORDER_DRAIN && !w->is_draining)
             begin_drain(w);
-        askr_front_wake(w->pool);
+        wake_workers(w);
         end_turn(w);
     }
     cut_all(w);

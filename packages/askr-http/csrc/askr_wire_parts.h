@@ -66,6 +66,7 @@ struct askr_wire {
     askr_listener *listeners;
     uint32_t away;
     uint64_t spool_failures;
+    uint64_t wake_again_mono_ns; /* 0: nothing is queued that no worker takes */
 
     /* Between the threads. */
     askr_mailbox *events;   /* to Python */

@@ -273,7 +273,7 @@ static void a_request_that_no_worker_takes_in_time_is_503(void)
     client_send(holder, GET("/app?hold"));
     askr_worker_view view = {0};
     while (view.state != ASKR_WORKER_BUSY)
-        CHECK_EQUAL(askr_worker_view_get(r->pool, 0, &view), ASKR_OK);
+        CHECK_EQUAL(askr_worker_view_get(r->pool, WORKER, &view), ASKR_OK);
     client_send(fd, PHP);
     client_expect(fd, 503, "no worker");
     CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
@@ -281,6 +281,23 @@ static void a_request_that_no_worker_takes_in_time_is_503(void)
     client_send(fd, PHP);
     client_expect(fd, 200, "hello");
     (void)close(holder);
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void a_worker_that_was_woken_and_does_not_run_holds_nothing_up(void)
+{
+    rig *r = rig_new();
+    rig_start(r);
+    _Atomic uint64_t *sleepers = &r->pool->control->sleepers[0];
+    int fd = client_open(r);
+    for (int i = 0; i < 5; i++) {
+        while (atomic_load(sleepers) != 1u << WORKER)
+            pass_time();
+        atomic_fetch_or(sleepers, 1); /* the other worker is stopped in its sleep, and is the one that is woken */
+        client_send(fd, PHP);
+        client_expect(fd, 200, "hello");
+    }
     (void)close(fd);
     rig_free(r);
 }
@@ -315,7 +332,7 @@ static void who_leaves_before_the_response_is_logged_as_499(void)
     client_send(fd, GET("/app/gone?hold"));
     askr_worker_view view = {0};
     while (view.state != ASKR_WORKER_BUSY)
-        CHECK_EQUAL(askr_worker_view_get(r->pool, 0, &view), ASKR_OK);
+        CHECK_EQUAL(askr_worker_view_get(r->pool, WORKER, &view), ASKR_OK);
     (void)close(fd);
     AWAIT_COUNTER(r, open, 0);
     CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
@@ -631,7 +648,7 @@ static void a_drain_finishes_what_is_under_way_and_closes_the_rest(void)
     client_send(busy, GET("/app?hold"));
     askr_worker_view view = {0};
     while (view.state != ASKR_WORKER_BUSY)
-        CHECK_EQUAL(askr_worker_view_get(r->pool, 0, &view), ASKR_OK);
+        CHECK_EQUAL(askr_worker_view_get(r->pool, WORKER, &view), ASKR_OK);
     askr_wire_drain(r->wire);
     client_expect_end(idle, END_CLEAN);
     CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
@@ -734,6 +751,7 @@ int main(void)
     RUN(who_does_not_read_is_cut);
     RUN(who_lingers_too_long_is_closed);
     RUN(a_request_that_no_worker_takes_in_time_is_503);
+    RUN(a_worker_that_was_woken_and_does_not_run_holds_nothing_up);
     RUN(who_leaves_stops_the_worker);
     RUN(who_leaves_before_the_response_is_logged_as_499);
     RUN(a_half_closed_client_gets_static_answers);

@@ -16,7 +16,7 @@
 
 #include "../../askr-shm/ctests/testing.h"
 #include "askr_head.h"
-#include "askr_pool.h"
+#include "askr_pool_layout.h"
 #include "askr_wire.h"
 
 /*
@@ -44,7 +44,7 @@ typedef struct {
     int descriptors; /* open before the rig was made */
 } rig;
 
-enum { BIG_BYTES = 3 * 1024 * 1024 };
+enum { BIG_BYTES = 3 * 1024 * 1024, WORKER = 1 }; /* of the two workers of the pool; the other one never runs */
 
 static uint8_t big_byte(uint32_t i)
 {
@@ -131,7 +131,7 @@ static void *work(void *argument)
     q->r = argument;
     CHECK_EQUAL(askr_pool_attach(askr_pool_fd(q->r->pool), &q->pool), ASKR_OK);
     CHECK_EQUAL(askr_pool_bind_front(q->pool, 1, q->r->front_eventfd), ASKR_OK);
-    while ((rc = askr_worker_take(q->pool, 0, -1, &q->x)) != ASKR_ECANCELED) {
+    while ((rc = askr_worker_take(q->pool, WORKER, -1, &q->x)) != ASKR_ECANCELED) {
         int64_t n;
         askr_record record;
         if (rc != ASKR_OK)
@@ -146,7 +146,7 @@ static void *work(void *argument)
             if (record.tag == ASKR_FIELD_QUERY && record.value_len < sizeof q->query)
                 q->query[record.value_len] = '\0', memcpy(q->query, record.value, record.value_len);
         rc = respond(q);
-        CHECK_EQUAL(askr_worker_finish(q->pool, 0, q->x, rc != ASKR_OK), ASKR_OK);
+        CHECK_EQUAL(askr_worker_finish(q->pool, WORKER, q->x, rc != ASKR_OK), ASKR_OK);
         atomic_fetch_add(&q->r->served, 1);
     }
     askr_pool_detach(q->pool);
@@ -207,7 +207,7 @@ static void open_listener(rig *r)
 
 static rig *rig_new(void)
 {
-    const askr_pool_spec spec = {.exchanges = 64, .blocks = 256, .block_bytes = 4096, .fronts = 2, .workers = 1};
+    const askr_pool_spec spec = {.exchanges = 64, .blocks = 256, .block_bytes = 4096, .fronts = 2, .workers = 2};
     rig *r = calloc(1, sizeof *r);
     r->descriptors = count_descriptors();
     make_root(r);
@@ -314,7 +314,7 @@ static void rig_free(rig *r)
     CHECK_EQUAL(last.away, 0);
     CHECK_EQUAL(last.held_bytes, 0);
     askr_wire_destroy(r->wire);
-    CHECK_EQUAL(askr_worker_command(r->pool, 0, ASKR_COMMAND_DRAIN), ASKR_OK);
+    CHECK_EQUAL(askr_worker_command(r->pool, WORKER, ASKR_COMMAND_DRAIN), ASKR_OK);
     CHECK_EQUAL(pthread_join(r->worker, NULL), 0);
     CHECK(askr_pool_repair_front(r->pool, 1) >= 0); /* what a worker still had when its front was destroyed */
     CHECK_EQUAL(askr_pool_audit(r->pool, &audit), ASKR_OK);

@@ -138,11 +138,19 @@ void askr_front_defer_wakes(askr_pool *p)
 }
 
 /* One worker: if it leaves requests in the ring, it wakes the next one before it begins with its own.  [order-take-1] */
-void askr_front_wake(askr_pool *p)
+int askr_front_wake(askr_pool *p)
 {
-    if (p->wakes_owed == 0)
-        return;
+    uint32_t owed = p->wakes_owed;
     p->wakes_owed = 0;
+    if (askr_ring_depth(p->queue) == 0)
+        return 0;
+    if (owed > 0)
+        askr_queue_wake(p);
+    return 1;
+}
+
+void askr_front_wake_another(askr_pool *p)
+{
     if (askr_ring_depth(p->queue) > 0)
         askr_queue_wake(p);
 }

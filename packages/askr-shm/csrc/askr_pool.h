@@ -90,7 +90,13 @@ int askr_front_submit(askr_pool *p, askr_xid x, uint32_t head_bytes, uint64_t bo
  * several requests in a turn calls it at the turn's end; whoever is awake may take them before.
  */
 void askr_front_defer_wakes(askr_pool *p);
-void askr_front_wake(askr_pool *p);
+/* 1: requests are queued now. */
+int askr_front_wake(askr_pool *p);
+/*
+ * Wakes one more worker if requests are queued; for a front that has seen them queued for some milliseconds: the worker that was woken may be
+ * stopped, or find no CPU, while others sleep.
+ */
+void askr_front_wake_another(askr_pool *p);
 /* The next exchange of this front with news; ASKR_EAGAIN: none, and from now on the eventfd is written when there is one. */
 int askr_front_next(askr_pool *p, uint32_t front, askr_xid *out);
 int askr_front_next_many(askr_pool *p, uint32_t front, askr_xid *out,

@@ -257,14 +257,17 @@ static void test_deferred_wakes_are_one_for_several_requests(void)
     _Atomic uint64_t *sleepers = &pool->control->sleepers[0];
     atomic_store(sleepers, 6);
     askr_front_defer_wakes(pool);
-    askr_front_wake(pool);
+    CHECK_EQUAL(askr_front_wake(pool), 0);
     askr_xid first = submitted(0, "a", ""), second = submitted(0, "b", "");
     CHECK_EQUAL(atomic_load(sleepers), 6);
-    askr_front_wake(pool);
+    CHECK_EQUAL(askr_front_wake(pool), 1);
     CHECK_EQUAL(atomic_load(sleepers), 4);
     CHECK_EQUAL(atomic_load(&pool->workers[1].doorbell), 1);
-    askr_front_wake(pool);
+    CHECK_EQUAL(askr_front_wake(pool), 1); /* still queued, but nothing is owed */
     CHECK_EQUAL(atomic_load(sleepers), 4);
+    askr_front_wake_another(pool); /* the first one seems to sleep on */
+    CHECK_EQUAL(atomic_load(sleepers), 0);
+    CHECK_EQUAL(atomic_load(&pool->workers[2].doorbell), 1);
     CHECK_EQUAL(askr_worker_take(pool, 0, 0, &taken), ASKR_OK);
     CHECK(taken == first);
     CHECK_EQUAL(askr_worker_take(pool, 1, 0, &taken), ASKR_OK);
@@ -273,7 +276,8 @@ static void test_deferred_wakes_are_one_for_several_requests(void)
     CHECK_EQUAL(askr_front_cancel(pool, third), 1);
     CHECK_EQUAL(askr_worker_take(pool, 2, 0, &taken), ASKR_EAGAIN); /* pops what is left of it */
     atomic_store(sleepers, 4);
-    askr_front_wake(pool);
+    CHECK_EQUAL(askr_front_wake(pool), 0);
+    askr_front_wake_another(pool);
     CHECK_EQUAL(atomic_load(sleepers), 4);
     CHECK_EQUAL(askr_worker_finish(pool, 0, first, 0), ASKR_OK);
     CHECK_EQUAL(askr_worker_finish(pool, 1, second, 0), ASKR_OK);

@@ -67,7 +67,7 @@ static void *serve(void *argument)
                 done++;
             }
         }
-        askr_front_wake(p);
+        (void)askr_front_wake(p);
         while (askr_front_next(p, front, &x) == ASKR_OK) {
             askr_exchange_view view;
             uint8_t buf[1000];
