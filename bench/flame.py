@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from bench.stacks import KERNEL_MARK, Node
+from bench.stacks import Node
 
 WIDTH = 1200
 MARGIN = 12
@@ -22,34 +22,6 @@ text { font: 11px ui-monospace, "SFMono-Regular", Menlo, Consolas, monospace; fi
 .quiet { font: 12px system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif; fill: #57606a }
 rect.askr { fill: #8fd3bd } rect.php { fill: #c3b8ec } rect.kernel { fill: #f3c9a5 } rect.other { fill: #d5dbe1 }
 rect { stroke: #fff; stroke-width: 0.6 }"""
-
-# What a function belongs to, by how its name begins; functions of the C library and whatever has another name are "other".
-OWN = ("askr_", "zif_askr_")
-PHP = (
-    "zend_",
-    "_zend_",
-    "php_",
-    "_php_",
-    "ZEND_",
-    "execute_",
-    "zif_",
-    "zim_",
-    "sapi_",
-    "accel_",
-    "spl_",
-    "_e",
-    "zm_",
-    "gc_",
-)
-
-
-def kind_of(name: str) -> str:
-    """Return which colour a function has: askr, php, kernel or other."""
-    if name.startswith(OWN) or name in {"askr-wire", "askr-worker"}:
-        return "askr"
-    if name.endswith(KERNEL_MARK):
-        return "kernel"
-    return "php" if name.startswith(PHP) else "other"
 
 
 def depth_of(node: Node, least: float) -> int:
@@ -86,7 +58,7 @@ def _boxes(node: Node, left: float, row: int, scale: float, whole: int) -> list[
         words if len(words) <= fits else node.name if len(node.name) <= fits else node.name[: max(0, fits - 1)] + "…"
     )
     parts = [
-        f'<g><title>{escape(words)}</title><rect class="{kind_of(node.name)}" x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 1}" rx="2"/>'
+        f'<g><title>{escape(words)}</title><rect class="{node.kind}" x="{left:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 1}" rx="2"/>'
     ]
     if fits > 2:
         parts.append(f'<text x="{left + 3:.1f}" y="{top + 12}">{escape(label)}</text>')

@@ -87,11 +87,11 @@ def measure(options: Options, folder: Path) -> Report:
         own = folder / f"{name}-{document_name}"
         own.mkdir()
         with started(PEERS[name], SITES[document.site](own), options.executors, own) as running:
-            found, trees = _profile(running, document, plan, own)
+            found, tree = _profile(running, document, plan, own)
         report.content[f"{name} {document_name}"] = found
         report.sections.append(section(case, found))
         if (name, document_name) in DRAWN and not options.is_quick:
-            report.drawings[IMAGES / f"flame-{name}-{document_name}.svg"] = flame.draw(case, NOTE, trees)
+            report.drawings[IMAGES / f"flame-{name}-{document_name}.svg"] = flame.draw(case, NOTE, tree)
         say(f"profile {case}: {found.cpu_us:.1f} µs, of them {found.php_cpu_us:.1f} in PHP")
     return report
 
@@ -169,21 +169,23 @@ def _profile(running: Running, document: Document, plan: Plan, folder: Path) -> 
     sample(running, document, plan, 1.0)  # warm-up
     plain: Sample = sample(running, document, plan, plan.seconds)
     found = Profile(plain.requests, plain.cpu_us, plain.php_cpu_us)
-    each = list(stacks.parse(_perf(running, document, plan, folder)))
+    seen: stacks.Kinds = {}
     by_thread: dict[str, list[stacks.Stack]] = {}
-    for thread, stack in each:
+    for thread, stack in stacks.parse(_perf(running, document, plan, folder), seen):
         by_thread.setdefault(side_of(thread), []).append(trimmed(stack))
+    kinds = {(side_of(thread), name): kind for (thread, name), kind in seen.items()}
+    kinds |= {(side, side): "askr" for side in (WIRE, FRONT, WORKER)}
     for side, found_stacks in by_thread.items():
         found.samples[side] = len(found_stacks)
         found.own[side] = dict(stacks.own_counts(found_stacks).most_common(KEPT))
         found.total[side] = dict(stacks.total_counts(found_stacks).most_common(KEPT))
-        found.kinds[side] = dict(Counter(flame.kind_of(stack[-1]) for stack in found_stacks))
+        found.kinds[side] = dict(Counter(kinds[side, stack[-1]] for stack in found_stacks))
     with _both_counted(running, folder) as (found.front_calls, found.worker_calls):
         found.calls_requests = _load(running, document, plan, CALLS_S).requests
     counts: Counter[stacks.Stack] = Counter()
     for side, found_stacks in by_thread.items():
         counts.update((side, *stack) for stack in found_stacks)
-    return found, stacks.tree("all", counts)
+    return found, stacks.tree("all", counts, kinds)
 
 
 def side_of(thread: str) -> str:

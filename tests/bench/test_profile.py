@@ -11,8 +11,10 @@ PERF = """\
 askr-wire 4711 
 \tffffffff8a finish_task_switch.isra.0 ([kernel.kallsyms])
 \t      7f1b send (/usr/lib/libc.so.6)
-\t      55aa askr_h1_send (/x/_kernel.so)
-\t      55ab [unknown] (/x/_kernel.so)
+\t      55aa askr_h1_send (/x/_kernel.cpython.so)
+\t      55ab loop (inlined)
+\t      55ac askr_loop_main (/x/_kernel.cpython.so)
+\t      55ab [unknown] (/x/_kernel.cpython.so)
 \tffffffffffffffff [unknown] ([unknown])
 
 name with blanks 12 
@@ -20,7 +22,7 @@ name with blanks 12
 
 askr-wire 4711 
 \t      7f1b send (/usr/lib/libc.so.6)
-\t      55aa askr_h1_send (/x/_kernel.so)
+\t      55aa askr_h1_send (/x/_kernel.cpython.so)
 
 """  # noqa: W291 - as perf prints it
 
@@ -35,17 +37,33 @@ STRACE = """\
 
 
 def test_a_stack_is_read_from_the_outermost_function_inwards() -> None:
-    assert list(stacks.parse(PERF)) == [
-        ("askr-wire", ("[_kernel.so]", "askr_h1_send", "send", "finish_task_switch [k]")),
+    kinds: stacks.Kinds = {}
+    assert list(stacks.parse(PERF, kinds)) == [
+        (
+            "askr-wire",
+            ("[_kernel.cpython.so]", "askr_loop_main", "loop", "askr_h1_send", "send", "finish_task_switch [k]"),
+        ),
         ("name with blanks", ("main",)),
         ("askr-wire", ("askr_h1_send", "send")),
+    ]
+    of_wire = {name: kind for (thread, name), kind in kinds.items() if thread == "askr-wire"}
+    assert of_wire["loop"] == of_wire["askr_h1_send"] == "askr"
+    assert (of_wire["finish_task_switch [k]"], of_wire["send"]) == ("kernel", "other")
+
+
+def test_in_the_library_that_holds_php_a_function_is_askr_s_by_its_name() -> None:
+    library = "/x/_kernel_vendor.cpython.so"
+    assert [stacks.kind_of(name, library) for name in ("zif_askr_x", "askr_take", "execute_ex")] == [
+        "askr",
+        "askr",
+        "php",
     ]
 
 
 def test_a_function_s_own_samples_are_those_at_the_end_of_a_stack() -> None:
     found = [("a", "b"), ("a", "b", "c"), ("a",), ("a", "b")]
     assert stacks.own_counts(found) == {"b": 2, "c": 1, "a": 1}
-    root = stacks.tree("all", {("a", "b"): 2, ("a", "b", "c"): 1})
+    root = stacks.tree("all", {("a", "b"): 2, ("a", "b", "c"): 1}, {})
     assert (root.total, root.own) == (3, 0)
     assert (root.below["a"].below["b"].total, root.below["a"].below["b"].own) == (3, 2)
 
@@ -56,13 +74,15 @@ def test_the_way_to_the_loop_is_left_out() -> None:
 
 
 def test_boxes_are_as_wide_as_their_share_and_no_box_is_wider_than_what_it_lies_on() -> None:
-    root = stacks.tree("all", {("askr_loop", "recv [k]"): 30, ("askr_loop",): 10, ("zend_call",): 60})
+    kinds = {("wire", "loop"): "askr", ("wire", "recv [k]"): "kernel", ("worker", "loop"): "php"}
+    counts = {("wire", "loop", "recv [k]"): 30, ("wire", "loop"): 10, ("worker", "loop"): 60}
+    root = stacks.tree("all", counts, kinds)
     drawn = ET.fromstring(flame.draw("A <case>", "note", root))
     boxes = drawn.findall(".//{*}g/{*}rect")
-    assert [box.get("class") for box in boxes] == ["other", "askr", "kernel", "php"]
+    assert [box.get("class") for box in boxes] == ["other", "other", "askr", "kernel", "other", "php"]
     widths = [float(box.get("width") or 0) for box in boxes]
     room = widths[0]
-    assert [round(width / room, 2) for width in widths] == [1.0, 0.4, 0.3, 0.6]
+    assert [round(width / room, 2) for width in widths] == [1.0, 0.4, 0.4, 0.3, 0.6, 0.6]
 
 
 def test_calls_and_failures_are_read_from_strace_s_table() -> None:
