@@ -45,6 +45,7 @@ enum { ASKR_ORIGINAL = 0, ASKR_BR, ASKR_GZIP, ASKR_REPRESENTATIONS };
 struct askr_file {
     askr_file *next_in_bucket, *older, *newer; /* the cache's */
     uint64_t hash;
+    uint64_t used_mono_ns;
     uint32_t references;
     uint32_t epoch; /* of the tree, when it was last opened in full */
     askr_file_use use;

@@ -68,10 +68,11 @@ static void make_room(askr_file_cache *c, const askr_file *keep)
         askr_file_cache_remove(c, c->oldest);
 }
 
-void askr_file_cache_add(askr_file_cache *c, askr_file *f, uint64_t hash)
+void askr_file_cache_add(askr_file_cache *c, askr_file *f, uint64_t hash, uint64_t now_mono_ns)
 {
     askr_file **bucket = &c->buckets[hash & c->mask];
     f->hash = hash;
+    f->used_mono_ns = now_mono_ns;
     f->next_in_bucket = *bucket;
     *bucket = f;
     f->is_cached = 1;
@@ -96,12 +97,24 @@ void askr_file_cache_remove(askr_file_cache *c, askr_file *f)
     askr_file_release(f);
 }
 
-void askr_file_cache_touch(askr_file_cache *c, askr_file *f)
+static void make_newest(askr_file_cache *c, askr_file *f)
 {
     if (c->newest == f)
         return;
     unlink_age(c, f);
     link_newest(c, f);
+}
+
+void askr_file_cache_touch(askr_file_cache *c, askr_file *f, uint64_t now_mono_ns)
+{
+    f->used_mono_ns = now_mono_ns;
+    make_newest(c, f);
+}
+
+void askr_file_cache_expire(askr_file_cache *c, uint64_t before_mono_ns)
+{
+    while (c->oldest != NULL && c->oldest->used_mono_ns < before_mono_ns)
+        askr_file_cache_remove(c, c->oldest);
 }
 
 uint32_t askr_file_cache_evict(askr_file_cache *c, uint32_t n)
@@ -116,7 +129,7 @@ void askr_file_cache_charge(askr_file_cache *c, askr_file *f, size_t bytes)
 {
     if (!f->is_cached)
         return;
-    askr_file_cache_touch(c, f);
+    make_newest(c, f);
     c->content_bytes += bytes;
     make_room(c, f);
 }

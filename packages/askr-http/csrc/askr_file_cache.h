@@ -27,10 +27,12 @@ uint64_t askr_file_cache_hash(const askr_file_cache *c, const char *path, size_t
 /* The file of that path, or NULL; the cache keeps its reference. */
 askr_file *askr_file_cache_find(const askr_file_cache *c, const char *path, size_t len, uint64_t hash);
 /* Takes over the caller's reference.  No file of this path may be in here. */
-void askr_file_cache_add(askr_file_cache *c, askr_file *f, uint64_t hash);
+void askr_file_cache_add(askr_file_cache *c, askr_file *f, uint64_t hash, uint64_t now_mono_ns);
 void askr_file_cache_remove(askr_file_cache *c, askr_file *f);
 /* It was used now. */
-void askr_file_cache_touch(askr_file_cache *c, askr_file *f);
+void askr_file_cache_touch(askr_file_cache *c, askr_file *f, uint64_t now_mono_ns);
+/* Lets those go that were last used before then: an open file that was deleted keeps its place on the disk. */
+void askr_file_cache_expire(askr_file_cache *c, uint64_t before_mono_ns);
 /* Lets up to n files go, those first that were not used for longest; how many went. */
 uint32_t askr_file_cache_evict(askr_file_cache *c, uint32_t n);
 /* f has read `bytes` of content into memory: others make room. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define UNUSED_NS (60 * UINT64_C(1000000000)) /* nginx: open_file_cache inactive=60s */
+
 /*
  * The rules are those of askr_http.routing.route; the order of the looks is another one where that saves system calls and cannot change
  * the result: scripts come before the whole path, because below a regular file nothing exists, and a script's own name is never
@@ -135,11 +137,21 @@ static int find_existing(askr_site *s, const askr_request *rq, askr_route *out)
     return found == ASKR_FOUND_DIRECTORY ? find_index(s, rq, out) : to_file(rq, found, f, out);
 }
 
+/* Once a second: is the root still the root, and which files has nobody asked for any more? */
+static void look_at_the_clock(askr_site *s, uint64_t now_mono_ns)
+{
+    s->now_mono_ns = now_mono_ns;
+    askr_tree_news news = askr_tree_turn(&s->tree, now_mono_ns);
+    if (news == ASKR_TREE_OTHER)
+        (void)askr_file_cache_evict(&s->cache, UINT32_MAX);
+    else if (news == ASKR_TREE_SAME && now_mono_ns > UNUSED_NS)
+        askr_file_cache_expire(&s->cache, now_mono_ns - UNUSED_NS);
+}
+
 void askr_site_route(askr_site *s, const askr_request *rq, uint64_t now_mono_ns, askr_route *out)
 {
     *out = (askr_route){.kind = ASKR_ROUTE_DEFER};
-    if (askr_tree_turn(&s->tree, now_mono_ns))
-        (void)askr_file_cache_evict(&s->cache, UINT32_MAX);
+    look_at_the_clock(s, now_mono_ns);
     if (askr_path_parse(&s->path, rq->raw_path) != ASKR_OK)
         return;
     if (s->path.is_ambiguous) {

@@ -87,7 +87,7 @@ static askr_found open_anew(askr_site *s, const char *path, size_t len, askr_fil
         return errno == EACCES ? ASKR_FOUND_UNREADABLE : ASKR_FOUND_UNKNOWN; /* it was there a moment ago */
     if (rc != ASKR_OK)
         return ASKR_FOUND_UNKNOWN;
-    askr_file_cache_add(&s->cache, *out, hash);
+    askr_file_cache_add(&s->cache, *out, hash, s->now_mono_ns);
     return ASKR_FOUND_FILE;
 }
 
@@ -102,7 +102,7 @@ askr_found askr_site_look(askr_site *s, const char *path, size_t len, askr_file_
     uint64_t hash = askr_file_cache_hash(&s->cache, path, len);
     askr_file *f = askr_file_cache_find(&s->cache, path, len, hash);
     if (f != NULL && f->use == use && askr_file_is_current(f, &s->tree, &now)) {
-        askr_file_cache_touch(&s->cache, f);
+        askr_file_cache_touch(&s->cache, f, s->now_mono_ns);
         *out = f;
         return ASKR_FOUND_FILE;
     }

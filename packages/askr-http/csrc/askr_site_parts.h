@@ -10,6 +10,7 @@ struct askr_site {
     askr_tree tree;
     askr_file_cache cache;
     askr_media_types types;
+    uint64_t now_mono_ns; /* of this request */
     int runs_scripts;
     uint32_t small_bytes;
     askr_script front_controller; /* filename.len 0: there is none */

@@ -40,24 +40,24 @@ void askr_tree_free(askr_tree *t)
     *t = (askr_tree){.fd = -1};
 }
 
-int askr_tree_turn(askr_tree *t, uint64_t now_mono_ns)
+askr_tree_news askr_tree_turn(askr_tree *t, uint64_t now_mono_ns)
 {
     if (now_mono_ns < t->look_again_mono_ns)
-        return 0;
+        return ASKR_TREE_NOT_YET;
     t->look_again_mono_ns = now_mono_ns + LOOK_AGAIN_NS;
     t->epoch++;
     struct stat now;
     int fd = open_root(t);
     if (fd < 0) /* while no directory has the name, the old one stays */
-        return 0;
+        return ASKR_TREE_SAME;
     if (fstat(fd, &now) != 0 || (now.st_dev == t->root.st_dev && now.st_ino == t->root.st_ino)) {
         (void)close(fd);
-        return 0;
+        return ASKR_TREE_SAME;
     }
     (void)close(t->fd);
     t->fd = fd;
     t->root = now;
-    return 1;
+    return ASKR_TREE_OTHER;
 }
 
 static void identity_from(const struct stat *st, askr_identity *out)

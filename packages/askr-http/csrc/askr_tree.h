@@ -32,8 +32,13 @@ typedef struct {
 /* `path` is absolute, "" is the file system's own root.  ASKR_OK or ASKR_ESYS (errno). */
 int askr_tree_init(askr_tree *t, const char *path, int follows_symlinks);
 void askr_tree_free(askr_tree *t);
-/* Looks the root up again if it is time.  1: another directory has its name now; 0: the same as before. */
-int askr_tree_turn(askr_tree *t, uint64_t now_mono_ns);
+/* Looks the root up again if it is time. */
+typedef enum {
+    ASKR_TREE_NOT_YET = 0,
+    ASKR_TREE_SAME,
+    ASKR_TREE_OTHER /* another directory has its name now */
+} askr_tree_news;
+askr_tree_news askr_tree_turn(askr_tree *t, uint64_t now_mono_ns);
 
 /*
  * What has that name, links followed wherever they lead: for comparing with what askr_tree_open found, and for names that do not exist.

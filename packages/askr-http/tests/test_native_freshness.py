@@ -257,6 +257,38 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(tmp_path: Path) -> None:
         assert body_of(both, b"/a.txt") == b"two"
 
 
+def test_a_write_that_hides_itself_behind_the_old_mtime_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one")
+    os.utime(path, ns=(5, 5))
+    with pair(tmp_path) as both:
+        assert body_of(both, b"/a.txt") == b"one"
+        before = path.stat().st_ctime_ns
+        while path.stat().st_ctime_ns == before:  # where the kernel's times are coarse, until they have moved
+            path.write_bytes(b"two")
+            os.utime(path, ns=(5, 5))
+        assert body_of(both, b"/a.txt") == b"two"
+
+
+def test_a_link_that_is_turned_to_a_twin_is_seen(tmp_path: Path) -> None:
+    """Two files of one length and one moment: only their numbers tell them apart."""
+    twins = [tmp_path / "one", tmp_path / "two"]
+    while True:
+        for path in twins:
+            path.unlink(missing_ok=True)
+            path.write_bytes(path.name.encode())
+        for path in twins:
+            os.utime(path, ns=(5, 5))
+        if len({path.stat().st_ctime_ns for path in twins}) == 1:
+            break
+    link = tmp_path / "link.txt"
+    with pair(tmp_path) as both:
+        for path in twins * 3:
+            link.unlink(missing_ok=True)
+            link.symlink_to(path.name)
+            assert body_of(both, b"/link.txt") == path.name.encode()
+
+
 def test_a_young_file_is_not_kept_in_memory(tmp_path: Path) -> None:
     """On a file system with coarse times a second write may leave no trace, so its bytes are read each time."""
     path = tmp_path / "a.txt"
