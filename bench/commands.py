@@ -20,6 +20,7 @@ from bench import (
     idle,
     kill,
     memory,
+    micro_command,
     profile_command,
     respawn,
     slow,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[Options, Path], Report]] = {
     "idle": idle.measure,
     "slow": slow.measure,
     "profile": profile_command.measure,
+    "micro": micro_command.measure,
     "soak": soak.measure,
 }
 HELP = {
@@ -54,6 +56,7 @@ HELP = {
     "idle": "10,000 connections that wait: memory for each, and wake-ups meanwhile",
     "slow": "latency of 50 honest connections beside 2,000 slow clients",
     "profile": "where the time goes: functions by perf, system calls by strace, flame graphs",
+    "micro": "parts of the native wire by themselves, in nanoseconds",
     "soak": "100,000 requests in both modes: memory, descriptors and the shared memory's books stay flat",
 }
 
