@@ -18,7 +18,7 @@ void askr_account(askr_wire *w, const askr_connection *c, askr_slice method, ask
                                        .method = method,
                                        .path = path,
                                        .body_bytes = body_bytes,
-                                       .duration_ns = askr_clock_mono_ns() - c->since_mono_ns,
+                                       .duration_ns = askr_mono_ns() - c->since_mono_ns,
                                        .status = writer->status != 0 ? writer->status : CLIENT_LEFT};
     int64_t n = askr_access_line_write(&record, w->log_line, ASKR_LOG_LINE_BYTES);
     int told = n < 0 ? (int)n : askr_logring_put(w->log, w->log_line, (size_t)n);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "askr_keyed_hash.h"
+
 typedef struct {
     askr_address_key key;
     uint32_t connections;
@@ -49,20 +51,9 @@ void askr_addresses_destroy(askr_addresses *a)
     free(a);
 }
 
-/* Two rounds of multiply and fold over the keyed halves (the idea is wyhash's). */
-static uint64_t folded(uint64_t x, uint64_t y)
-{
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)x * y;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static uint32_t bucket_of(const askr_addresses *a, const askr_address_key *key)
 {
-    uint64_t halves[2];
-    memcpy(halves, key->bytes, sizeof halves);
-    uint64_t mixed = folded(halves[0] ^ a->key[0], halves[1] ^ a->key[1]);
-    return (uint32_t)folded(mixed ^ a->key[0], 0x9e3779b97f4a7c15ull) & a->mask;
+    return (uint32_t)askr_keyed_hash(a->key, key->bytes, sizeof key->bytes) & a->mask;
 }
 
 static uint32_t free_entry(askr_addresses *a)

@@ -3,27 +3,17 @@
 #include <string.h>
 #include <time.h>
 
-static uint64_t read_ns(clockid_t id)
-{
-    struct timespec t;
-    (void)clock_gettime(id, &t);
-    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-uint64_t askr_clock_mono_ns(void)
-{
-    return read_ns(CLOCK_MONOTONIC);
-}
-
 uint64_t askr_clock_wall_us(void)
 {
-    return read_ns(CLOCK_REALTIME) / 1000;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000ull + (uint64_t)t.tv_nsec / 1000;
 }
 
 void askr_clock_update(askr_clock *c)
 {
-    int64_t wall_s = (int64_t)(read_ns(CLOCK_REALTIME) / 1000000000ull);
-    c->now_mono_ns = askr_clock_mono_ns();
+    int64_t wall_s = (int64_t)(askr_clock_wall_us() / 1000000);
+    c->now_mono_ns = askr_mono_ns();
     if (wall_s == c->now_wall_s)
         return;
     c->now_wall_s = wall_s;

@@ -2,6 +2,7 @@
 #define ASKR_CLOCK_H
 
 #include "askr_h1_writer.h"
+#include "askr_wake.h"
 
 /* The time of a turn: looked up once, used for everything in it. */
 typedef struct {
@@ -15,8 +16,7 @@ static inline askr_slice askr_clock_date(const askr_clock *c)
 {
     return (askr_slice){c->date, ASKR_DATE_LINE_BYTES};
 }
-/* Of this very moment. */
-uint64_t askr_clock_mono_ns(void);
+/* Of this very moment; the monotonic one is askr_mono_ns. */
 uint64_t askr_clock_wall_us(void);
 
 #endif

@@ -4,26 +4,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static size_t write_number(uint32_t value, char *out)
-{
-    char digits[10];
-    size_t n = 0;
-    do
-        digits[n++] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    for (size_t i = 0; i < n; i++)
-        out[i] = digits[n - 1 - i];
-    return n;
-}
+#include "askr_put.h"
 
-static void write_ipv4(const uint8_t *bytes, askr_peer *out)
+/* Of AF_INET or AF_INET6. */
+static void write_host(int family, const void *bytes, askr_peer *out)
 {
-    size_t n = 0;
-    for (int i = 0; i < 4; i++) {
-        n += write_number(bytes[i], out->host + n);
-        out->host[n++] = '.';
-    }
-    out->host_len = (uint8_t)(n - 1);
+    if (inet_ntop(family, bytes, out->host, sizeof out->host) != NULL)
+        out->host_len = (uint8_t)strlen(out->host);
 }
 
 int askr_peer_key(const struct sockaddr_storage *address, askr_address_key *out)
@@ -44,25 +31,21 @@ int askr_peer_key(const struct sockaddr_storage *address, askr_address_key *out)
 
 void askr_peer_write(const struct sockaddr_storage *address, askr_peer *out)
 {
-    uint16_t port;
+    uint16_t port = 0;
     memset(out, 0, sizeof *out);
     if (address->ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-        write_ipv4((const uint8_t *)&v4->sin_addr, out);
+        write_host(AF_INET, &v4->sin_addr, out);
         port = v4->sin_port;
     } else if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-            write_ipv4((const uint8_t *)&v6->sin6_addr + 12, out);
-        else if (inet_ntop(AF_INET6, &v6->sin6_addr, out->host, sizeof out->host) != NULL)
-            out->host_len = (uint8_t)strlen(out->host);
+        int is_mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+        write_host(is_mapped ? AF_INET : AF_INET6, v6->sin6_addr.s6_addr + (is_mapped ? 12 : 0), out);
         port = v6->sin6_port;
-    } else {
-        out->port[0] = '0'; /* as the pure wire says it of a socket without an address */
-        out->port_len = 1;
-        return;
     }
-    out->port_len = (uint8_t)write_number(ntohs(port), out->port);
+    askr_put number = askr_put_in((uint8_t *)out->port, sizeof out->port);
+    askr_put_number(&number, ntohs(port)); /* 0 where there is none, as the pure wire says it */
+    out->port_len = (uint8_t)number.at;
 }
 
 void askr_peer_of_socket(int fd, askr_peer *out, int *is_any)

@@ -133,7 +133,7 @@ static int build(askr_wire *w, const askr_wire_config *config, const char **what
     w->codec = (askr_codec_limits){.head_bytes = config->head_bytes, .target_bytes = config->target_bytes};
     w->output = (askr_output_policy){
         .memory_bytes = config->response_memory_bytes, .directory = w->config.spool_dir, .held_bytes = &w->held_bytes};
-    askr_wheel_init(&w->wheel, askr_clock_mono_ns());
+    askr_wheel_init(&w->wheel, askr_mono_ns());
     if (make_tables(w) != ASKR_OK)
         return fail(what, "making the tables of connections");
     if (take_listeners(w, config->listener_fds) != ASKR_OK)

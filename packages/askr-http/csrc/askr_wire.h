@@ -9,7 +9,7 @@
 /*
  * The native wire: connections, HTTP/1 and the hot paths of one front, on a thread of its own that never touches Python.
  *
- *     create ─▶ (answer rows, media types) ─▶ start ─▶ [events, give_back ...] ─▶ drain ─▶ stop ─▶ destroy
+ *     create ─▶ (answer rows, media types) ─▶ start ─▶ [events, give_back ...] ─▶ drain ─▶ stop ─▶ log ─▶ destroy
  *
  * What needs policy leaves the wire as an event that carries the connection itself: a descriptor with plain bytes and what was read from
  * it already.  The event loop's thread runs the pure wire on it and gives the connection back between two requests (ADR 7).
@@ -20,12 +20,13 @@
 typedef struct askr_wire askr_wire;
 
 typedef struct {
-    /* borrowed until start returns */
+    /* Texts and lists are copied by create, which also duplicates the listeners: the caller may close his. */
     askr_site_config site;
     int https;             /* SCHEME for PHP */
     const char *spool_dir; /* for responses that are read slowly */
     const int *listener_fds;
     uint32_t listener_count;
+    /* The pool's descriptors stay the caller's, and open until destroy. */
     int pool_fd;
     uint32_t front; /* this wire's number in the pool */
     int front_eventfd;
@@ -76,11 +77,14 @@ int askr_wire_eventfd(const askr_wire *w);
 /* Takes up to cap events; how many.  Fewer than cap: none are left, and the eventfd tells of the next ones. */
 int askr_wire_events(askr_wire *w, askr_event *out, uint32_t cap);
 void askr_wire_free(const uint8_t *bytes);
-/* The wire goes on with the connection: `fd` (the wire's from now on), bytes read ahead, between two requests. */
+/*
+ * The wire goes on with the connection between two requests: `fd`, which does not block and is the wire's from now on, and bytes read
+ * ahead, which are copied.  ASKR_ESYS: no memory, ASKR_EINVAL: fd below 0; then it is still the caller's, who closes it and says so.
+ */
 int askr_wire_give_back(askr_wire *w, uint64_t connection, int fd, const uint8_t *bytes, uint32_t len);
 /* The receiver has closed it. */
 int askr_wire_closed(askr_wire *w, uint64_t connection);
-/* Complete lines of the access log; bytes copied, 0: none now. */
+/* Complete lines of the access log, into 64 KiB or more; bytes copied, 0: none now.  After stop it gives what is left. */
 int64_t askr_wire_log(askr_wire *w, uint8_t *buf, size_t cap);
 
 /* One row per counter: name, sentence.  The wire's thread is the only writer. */
