@@ -253,8 +253,12 @@ static inline pid_t start_worker(uint32_t worker, void (*serve)(askr_pool *p, ui
     CHECK_EQUAL(askr_pool_attach(askr_pool_fd(pool), &mine), ASKR_OK);
     bind(mine);
     CHECK_EQUAL(askr_worker_ready(mine, worker), ASKR_OK);
-    serve(mine, worker, take(mine, worker));
-    _exit(0); /* the parent's allocations are not this process's leaks */
+    askr_xid x;
+    int rc = askr_worker_take(mine, worker, -1, &x);
+    if (rc == ASKR_OK)
+        serve(mine, worker, x);
+    CHECK(rc == ASKR_OK || rc == ASKR_ECANCELED); /* told to drain */
+    _exit(0);                                     /* the parent's allocations are not this process's leaks */
 }
 
 #endif

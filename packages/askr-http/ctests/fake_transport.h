@@ -46,10 +46,11 @@ static inline uint8_t *fake_space(fake_transport *f, size_t n)
 {
     if (f->len + n > f->cap) {
         f->cap = (f->len + n) * 2;
-        f->got = realloc(f->got, f->cap);
+        f->got = realloc(f->got, f->cap + 1);
         CHECK(f->got != NULL);
     }
     f->len += n;
+    f->got[f->len] = 0; /* so that a head in it can be looked at as text */
     return f->got + f->len - n;
 }
 
@@ -80,6 +81,7 @@ static inline int64_t fake_send_file(askr_transport *t, int fd, uint64_t *at, si
     ssize_t got = pread(fd, fake_space(f, (size_t)takes), (size_t)takes, (off_t)*at);
     CHECK(got >= 0);
     f->len -= (size_t)takes - (size_t)got;
+    f->got[f->len] = 0;
     *at += (uint64_t)got;
     return got;
 }

@@ -986,53 +986,126 @@ static void check_whole(const client *c, size_t size)
     check_stream((const uint8_t *)end + 4, 0, size);
 }
 
-static void test_many_requests_of_many_clients(void)
-{
-    enum { CLIENTS = EXCHANGES - 2, REQUESTS = 600 };
-    static client c[CLIENTS];
+enum { CLIENTS = EXCHANGES - 2 };
+
+/* Many requests at once; what went how. */
+typedef struct {
+    client c[CLIENTS];
     size_t sizes[CLIENTS];
-    uint64_t random = 11;
-    uint32_t started = 0, ended = 0, dropped = 0;
-    set_up();
     pid_t pids[WORKERS];
-    for (uint32_t w = 0; w < WORKERS; w++)
-        pids[w] = start_worker(w, serve_many);
-    memset(c, 0, sizeof c);
-    while (ended + dropped < REQUESTS) {
-        for (int i = 0; i < CLIENTS; i++)
-            if (c[i].call.xid == 0 && askr_calls_count(calls) < EXCHANGES && started < REQUESTS) {
-                start_random(&c[i], &random, &sizes[i]);
-                started++;
-            }
-        client *mine = askr_calls_next(calls);
-        if (mine == NULL)
-            mine = &c[random_next(&random) % CLIENTS];
-        if (mine->call.xid == 0)
-            continue;
-        if (random_next(&random) % 50 == 0) {
-            askr_call_drop(calls, &mine->call);
-            leave(mine);
-            dropped++;
-            continue;
+    uint64_t random;
+    uint32_t started, ended, dropped, late, refused, broken;
+} crowd;
+
+static uint32_t crowd_over(const crowd *all)
+{
+    return all->ended + all->dropped + all->late + all->refused + all->broken;
+}
+
+static void crowd_start(crowd *all, uint32_t requests)
+{
+    for (int i = 0; i < CLIENTS; i++)
+        if (all->c[i].call.xid == 0 && askr_calls_count(calls) < EXCHANGES && all->started < requests) {
+            start_random(&all->c[i], &all->random, &all->sizes[i]);
+            all->started++;
         }
-        askr_call_verdict verdict = pump(mine);
-        if (verdict == ASKR_CALL_ENDED) {
-            mine->t.room = SIZE_MAX;
-            while (askr_output_pending(&mine->o) > 0)
-                CHECK(flush_output(mine) != ASKR_ESYS);
-            check_whole(mine, sizes[mine - c]);
-            leave(mine);
-            ended++;
-        } else {
-            CHECK(verdict == ASKR_CALL_WAITING || verdict == ASKR_CALL_AGAIN);
-        }
+}
+
+static void crowd_pump(crowd *all, client *c)
+{
+    switch (pump(c)) {
+    case ASKR_CALL_ENDED:
+        c->t.room = SIZE_MAX;
+        while (askr_output_pending(&c->o) > 0)
+            CHECK(flush_output(c) != ASKR_ESYS);
+        check_whole(c, all->sizes[c - all->c]);
+        all->ended++;
+        break;
+    case ASKR_CALL_REFUSED:
+        CHECK(c->answer == ASKR_ANSWER_WORKER_DIED);
+        check_untouched(c);
+        all->refused++;
+        break;
+    case ASKR_CALL_BROKEN: all->broken++; break;
+    default: return;
     }
-    CHECK(dropped > 0 && ended > 0);
+    CHECK_EQUAL(c->call.xid, 0);
+    leave(c);
+}
+
+/* One thing that happens: to a client with news, or to any. */
+static void crowd_step(crowd *all, uint32_t one_in)
+{
+    client *c = askr_calls_next(calls);
+    if (c == NULL)
+        c = &all->c[random_next(&all->random) % CLIENTS];
+    if (c->call.xid == 0)
+        return;
+    if (random_next(&all->random) % one_in != 0) {
+        crowd_pump(all, c);
+    } else if (random_next(&all->random) % 2) {
+        askr_call_drop(calls, &c->call);
+        leave(c);
+        all->dropped++;
+    } else if (askr_call_late(calls, &c->call, &c->answer) == ASKR_CALL_REFUSED) {
+        CHECK_EQUAL(c->answer, ASKR_ANSWER_QUEUE_TIMEOUT);
+        check_untouched(c);
+        leave(c);
+        all->late++;
+    }
+}
+
+static void crowd_end(crowd *all)
+{
     for (uint32_t w = 0; w < WORKERS; w++) {
         CHECK_EQUAL(askr_worker_command(pool, w, ASKR_COMMAND_DRAIN), ASKR_OK);
-        CHECK_EQUAL(wait_is_dead(pids[w]), 0);
+        CHECK_EQUAL(wait_is_dead(all->pids[w]), 0);
     }
-    CHECK(askr_calls_next(calls) == NULL);
+    while (askr_calls_next(calls) != NULL)
+        ;
+}
+
+static crowd *crowd_of_this_test(void)
+{
+    static crowd all;
+    all = (crowd){.random = 11};
+    for (uint32_t w = 0; w < WORKERS; w++)
+        all.pids[w] = start_worker(w, serve_many);
+    return &all;
+}
+
+static void test_many_requests_of_many_clients(void)
+{
+    enum { REQUESTS = 600 };
+    set_up();
+    crowd *all = crowd_of_this_test();
+    while (crowd_over(all) < REQUESTS) {
+        crowd_start(all, REQUESTS);
+        crowd_step(all, 50);
+    }
+    CHECK(all->ended > REQUESTS / 2 && all->dropped > 0);
+    CHECK_EQUAL(all->refused + all->broken, 0);
+    crowd_end(all);
+    stage_strike();
+}
+
+static void test_workers_are_killed_among_many_requests(void)
+{
+    enum { REQUESTS = 600, KILLS = 30 };
+    uint32_t kills = 0;
+    set_up();
+    crowd *all = crowd_of_this_test();
+    while (crowd_over(all) < REQUESTS) {
+        crowd_start(all, REQUESTS);
+        crowd_step(all, 50);
+        if (crowd_over(all) >= (kills + 1) * REQUESTS / (KILLS + 1)) {
+            uint32_t w = kills++ % WORKERS;
+            kill_and_repair(all->pids[w], w);
+            all->pids[w] = start_worker(w, serve_many);
+        }
+    }
+    CHECK(kills >= KILLS && all->ended > 0);
+    crowd_end(all);
     stage_strike();
 }
 
@@ -1078,6 +1151,7 @@ int main(void)
     test_a_break_at_any_send_ends_the_call();
     test_a_head_as_large_as_a_worker_may_write();
     test_many_requests_of_many_clients();
+    test_workers_are_killed_among_many_requests();
     CHECK_EQUAL(rmdir(directory), 0);
     return 0;
 }
