@@ -47,7 +47,7 @@ def test_a_server_that_behaves_is_accepted(tmp_path: Path, monkeypatch: pytest.M
             "undeclared in the log: 12:00:00 WARNING something",
         ),
         ("import os, subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)", "left behind: "),
-        ("import os; os.fork() or os._exit(0)", "did not wait for"),
+        ("import os; os.fork() or os._exit(0); os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)", "did not wait for"),
     ],
 )
 def test_a_server_that_does_not_is_refused(

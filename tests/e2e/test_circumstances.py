@@ -82,6 +82,7 @@ def test_several_fronts_share_an_address_and_outlive_each_other(start: Callable[
     assert len(fronts) == 2
     for victim in fronts:
         os.kill(victim, signal.SIGSTOP)  # it accepts no more: what the kernel gives it waits in its queue
+        address.wait_for(partial(processes.is_stopped, victim))
         with ExitStack() as stack:
             clients = [stack.enter_context(Client(address)) for _ in range(40)]  # so many that it has some of them
             os.kill(victim, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import signal
@@ -69,7 +70,11 @@ class Load:
 
     def _ask(self, client: Client, own: str) -> None:
         size = 40_000 if len(own) % 2 else 1000
-        if random.random() < 0.5:
+        kind = random.random()
+        if kind < 0.2:  # in chunks: the native wire lends the connection to Python
+            reply = client.request("POST", "/sha1.php", body=own.encode(), chunked=True)
+            expected = f"{len(own)} {hashlib.sha1(own.encode()).hexdigest()}".encode()
+        elif kind < 0.6:
             reply = client.get(f"/echo.php?id={own}&us=300", headers={"Cookie": f"id={own}", "X-Id": own})
             expected = f"{own} {own} - {own}".encode()
         else:

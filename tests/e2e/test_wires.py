@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import APPS, Behaviours, builds
-from tests.e2e.e2e_client import Client
+from tests.e2e.e2e_client import PATIENCE_S, Client
 from tests.support import server
 
 ROOT = ("--root", str(APPS / "behaviours"), "--front", "pid.php", "--workers", "1")
@@ -53,6 +56,20 @@ def test_without_a_kernel_a_native_wire_is_a_failed_start() -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert re.fullmatch(r"askr: the native wire cannot be loaded: .*; build it with .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("flag", ["--max-connections", "--max-connections-per-address"])
+def test_one_connection_too_many_is_told_so_and_closed(tmp_path: Path, wire: str, flag: str) -> None:
+    running = server.askr_serve(*ROOT, "--wire", wire, flag, "2", log=tmp_path / "log", env={"ASKR_PHP": builds()[0]})
+    with running as process, contextlib.ExitStack() as stack:
+        address = Behaviours(process, "per-request", builds()[0], 1)
+        welcome = [stack.enter_context(Client(address)) for _ in range(2)]
+        assert [client.get("/pid.php").status for client in welcome] == [200, 200]
+        with socket.create_connection((address.host, address.port), PATIENCE_S) as third:
+            answer = b"".join(iter(partial(third.recv, 4096), b""))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        assert [client.get("/pid.php").status for client in welcome] == [200, 200]
 
 
 def test_no_front_controller_is_404_for_what_no_file_answers(tmp_path: Path, wire: str) -> None:

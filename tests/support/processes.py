@@ -66,6 +66,14 @@ def tree_of(pid: int) -> list[int]:
     return found
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether every thread of `pid` has stopped, which each does for itself."""
+    states = [
+        (task / "stat").read_text().rpartition(")")[2].split()[0] for task in (PROC / str(pid) / "task").iterdir()
+    ]
+    return set(states) == {"T"}
+
+
 def zombies_below(pid: int) -> list[int]:
     """Return the children of `pid` that ended and that it did not wait for."""
     return [child for child in children_of(pid) if (stat := _stat(child)) is not None and stat[0] == "Z"]

@@ -115,6 +115,7 @@ class NativeFront:
 
     async def drain(self, timeout_s: float) -> None:
         """Accept no more, let requests in flight finish, and close the rest."""
+        log.info("draining %d connections of the native wire", self._wire.counters().open)
         self._wire.drain()
         self._context.begin_drain()
         with anyio.move_on_after(timeout_s):

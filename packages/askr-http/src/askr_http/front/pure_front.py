@@ -45,6 +45,7 @@ class PureFront:
         """Accept no more, let requests in flight finish, and close the rest."""
         for acceptor in self._acceptors:
             acceptor.close()
+        log.info("draining %d connections of the pure wire", len(self._context.connections))
         self._context.begin_drain()
         if not self._context.connections:
             return
