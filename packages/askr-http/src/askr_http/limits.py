@@ -33,7 +33,8 @@ class Limits:
             workspace times threads (64 KiB times 5000).
         response_memory_bytes: What a slow reader leaves of a response stays in memory up to this, then goes to a file.
         open_files: Files that a native wire keeps open because they were asked for. Precedent: nginx's open_file_cache, 1000 in its examples.
-        small_file_bytes: A file up to this stays in memory while it is open.
+        small_file_bytes: A file up to this stays in memory while it is open, and goes out in one write with its head; above it sendfile(2) is
+            cheaper than a copy (measured: 2.0 against 2.6 µs for 16 KiB, 3.5 against 3.0 for 32 KiB).
     """
 
     head_bytes: int = 64 * 1024
@@ -55,4 +56,4 @@ class Limits:
     buffer_bytes: int = 256 * 1024 * 1024
     response_memory_bytes: int = 1024 * 1024
     open_files: int = 1024
-    small_file_bytes: int = 64 * 1024
+    small_file_bytes: int = 16 * 1024

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Final
 
 from askr_http.errors import ServerAnswer
-from askr_http.front.connection import Connection, parse_address
+from askr_http.front.addresses import parse_address
+from askr_http.front.connection import Connection
 from askr_http.front.context import FrontContext
 
 log = logging.getLogger("askr.front")

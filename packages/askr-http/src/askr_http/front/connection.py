@@ -19,12 +19,14 @@ import socket
 import struct
 import time
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from askr_http.errors import RemoteProtocolError, ServerAnswer
 from askr_http.exchange import Address, ClientGone, RequestRefused, ResponseError
+from askr_http.front.addresses import parse_address
 from askr_http.front.context import Deadline, FrontContext
 from askr_http.front.h1_exchange import H1Exchange
+from askr_http.front.loan import Loan
 from askr_http.h1 import Head, RequestReader
 from askr_http.h1_writer import ResponseWriter
 
@@ -47,29 +49,6 @@ class Phase(Enum):
     RETURN = auto()
     LINGER = auto()
     CLOSING = auto()
-
-
-class Loan(Protocol):
-    """A connection that is the native wire's and was lent for one request."""
-
-    @property
-    def data(self) -> bytes:
-        """What the wire has read of it and not consumed."""
-
-    @property
-    def head_since_mono_ns(self) -> int | None:
-        """When the head that is arriving began to; None: it has not."""
-
-    def give_back(self, fd: int, data: bytes) -> None:
-        """Let the owner go on: with the descriptor, which is now the owner's, and what was read ahead."""
-
-
-def parse_address(value: object) -> Address:
-    """Return a socket's address; one of IPv4 that came to a socket of IPv6 is one of IPv4."""
-    if isinstance(value, tuple) and len(value) >= 2:
-        host = str(value[0]).partition("%")[0]  # without the scope of a link-local address
-        return Address(host.removeprefix("::ffff:") if "." in host else host, int(value[1]))
-    return Address("", 0)
 
 
 def _nothing() -> None:
