@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "askr_head.h"
+#include "askr_put.h"
 
 /*
  * What PHP is told about a request.  One pass finds names that come again, one writes; the rules are those of askr_http.cgi.
@@ -13,63 +14,45 @@
  */
 #define RECORD_BYTES 8u
 
-typedef struct {
-    uint8_t *buf;
-    size_t cap;
-    size_t at;
-    int is_too_long;
-} encoder;
-
-/* As askr_record_put, for what this file writes: a value in up to two parts, the second one to be written by the caller. */
-static uint8_t *put_record(encoder *out, uint16_t tag, askr_slice name, size_t value_bytes)
-{
-    size_t left = out->cap - out->at;
-    if (name.len > UINT16_MAX || value_bytes > UINT32_MAX || left < RECORD_BYTES || left - RECORD_BYTES < name.len ||
-        left - RECORD_BYTES - name.len < value_bytes) {
-        out->is_too_long = 1;
-        return NULL;
-    }
-    uint8_t *p = out->buf + out->at;
-    const uint16_t name_len = (uint16_t)name.len;
-    const uint32_t value_len = (uint32_t)value_bytes;
-    memcpy(p, &tag, sizeof tag);
-    memcpy(p + 2, &name_len, sizeof name_len);
-    memcpy(p + 4, &value_len, sizeof value_len);
-    if (name.len > 0)
-        memcpy(p + RECORD_BYTES, name.at, name.len);
-    out->at += RECORD_BYTES + name.len + value_bytes;
-    return p + RECORD_BYTES + name.len;
-}
-
-static void put(encoder *out, uint16_t tag, askr_slice name, askr_slice value)
-{
-    uint8_t *p = put_record(out, tag, name, value.len);
-    if (p != NULL && value.len > 0)
-        memcpy(p, value.at, value.len);
-}
-
-static const askr_slice nothing = {.at = NULL, .len = 0};
-
 static askr_slice literal(const char *text, size_t len)
 {
     return (askr_slice){.at = (const uint8_t *)text, .len = len};
 }
 #define LITERAL(text) literal("" text, sizeof(text) - 1)
 
-static void put_field(encoder *out, uint16_t tag, askr_slice value)
+/* As askr_record_put, but for the value, of which the caller appends that many bytes. */
+static void put_record(askr_put *out, uint16_t tag, askr_slice name, size_t value_bytes)
 {
-    put(out, tag, nothing, value);
+    const uint16_t name_len = (uint16_t)name.len;
+    const uint32_t value_len = (uint32_t)value_bytes;
+    uint8_t head[RECORD_BYTES];
+    if (name.len > UINT16_MAX || value_bytes > UINT32_MAX)
+        out->is_full = 1;
+    memcpy(head, &tag, sizeof tag);
+    memcpy(head + 2, &name_len, sizeof name_len);
+    memcpy(head + 4, &value_len, sizeof value_len);
+    askr_put_bytes(out, head, sizeof head);
+    askr_put_slice(out, name);
 }
 
-static void put_number(encoder *out, uint16_t tag, uint64_t number)
+static void put_header(askr_put *out, askr_slice name, askr_slice value)
+{
+    put_record(out, ASKR_FIELD_HEADER, name, value.len);
+    askr_put_slice(out, value);
+}
+
+static void put_field(askr_put *out, uint16_t tag, askr_slice value)
+{
+    put_record(out, tag, (askr_slice){.at = NULL, .len = 0}, value.len);
+    askr_put_slice(out, value);
+}
+
+static void put_number(askr_put *out, uint16_t tag, uint64_t number)
 {
     uint8_t digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    put_field(out, tag, (askr_slice){.at = digits + at, .len = sizeof digits - at});
+    askr_put text = askr_put_in(digits, sizeof digits);
+    askr_put_number(&text, number);
+    put_field(out, tag, (askr_slice){.at = digits, .len = text.at});
 }
 
 /* ---- the header fields (askr_http.cgi.request_headers) ---- */
@@ -137,40 +120,33 @@ static int is_for_php(const askr_request_field *f)
     return memchr(f->name.at, '_', f->name.len) == NULL && !is_same_name(f->name, LITERAL("transfer-encoding"));
 }
 
-static void put_joined(encoder *out, const askr_request *rq, const name_chains *chains, uint32_t first)
+static void put_joined(askr_put *out, const askr_request *rq, const name_chains *chains, uint32_t first)
 {
     const askr_request_field *f = &rq->fields[first];
     const askr_slice between = f->known == ASKR_KNOWN_COOKIE ? LITERAL("; ") : LITERAL(", ");
     size_t total = f->value.len;
     for (uint32_t i = chains->next[first]; i != 0; i = chains->next[i - 1])
         total += between.len + rq->fields[i - 1].value.len;
-    uint8_t *p = put_record(out, ASKR_FIELD_HEADER, f->name, total);
-    if (p == NULL)
-        return;
-    for (uint32_t i = first + 1; i != 0; i = chains->next[i - 1]) {
-        const askr_slice value = rq->fields[i - 1].value;
-        if (i != first + 1) {
-            memcpy(p, between.at, between.len);
-            p += between.len;
-        }
-        if (value.len > 0)
-            memcpy(p, value.at, value.len);
-        p += value.len;
+    put_record(out, ASKR_FIELD_HEADER, f->name, total);
+    askr_put_slice(out, f->value);
+    for (uint32_t i = chains->next[first]; i != 0; i = chains->next[i - 1]) {
+        askr_put_slice(out, between);
+        askr_put_slice(out, rq->fields[i - 1].value);
     }
 }
 
-static void put_headers(encoder *out, const askr_request *rq)
+static void put_headers(askr_put *out, const askr_request *rq)
 {
     name_chains chains;
     uint32_t count = rq->field_count < ASKR_REQUEST_FIELDS ? rq->field_count : ASKR_REQUEST_FIELDS;
     find_chains(rq, count, &chains);
-    put(out, ASKR_FIELD_HEADER, LITERAL("Host"), rq->authority.len > 0 ? rq->authority : LITERAL("localhost"));
+    put_header(out, LITERAL("Host"), rq->authority.len > 0 ? rq->authority : LITERAL("localhost"));
     for (uint32_t i = 0; i < count; i++) {
         const askr_request_field *f = &rq->fields[i];
         if (chains.is_later[i] || !is_for_php(f))
             continue;
         if (chains.next[i] == 0)
-            put(out, ASKR_FIELD_HEADER, f->name, f->value);
+            put_header(out, f->name, f->value);
         else
             put_joined(out, rq, &chains, i);
     }
@@ -179,7 +155,7 @@ static void put_headers(encoder *out, const askr_request *rq)
 int64_t askr_cgi_request(const askr_request *rq, const askr_script *script, const askr_cgi_policy *policy,
                          const askr_cgi_peer *peer, uint64_t body_bytes, uint64_t now_wall_us, uint8_t *buf, size_t cap)
 {
-    encoder out = {.buf = buf, .cap = cap};
+    askr_put out = askr_put_in(buf, cap);
     put_field(&out, ASKR_FIELD_METHOD, rq->method);
     put_field(&out, ASKR_FIELD_TARGET, rq->target);
     put_field(&out, ASKR_FIELD_QUERY, rq->query);
@@ -198,5 +174,5 @@ int64_t askr_cgi_request(const askr_request *rq, const askr_script *script, cons
     if (body_bytes > 0)
         put_number(&out, ASKR_FIELD_CONTENT_LENGTH, body_bytes);
     put_headers(&out, rq);
-    return out.is_too_long ? ASKR_E2BIG : (int64_t)out.at;
+    return askr_put_end(&out);
 }
