@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -137,6 +138,21 @@ def test_both_write_the_same(
         assert said(native.finish) == said(pure.finish)
         assert native.state() == pure_state(pure)
     assert said(native.start, 200, [], reason=b"", content_length=0) == "refused"
+
+
+def test_every_framing_is_the_same() -> None:
+    for method, is_1_1, keeps_alive, status, length in itertools.product(
+        [b"GET", b"HEAD"], [True, False], [True, False], [200, 204, 205, 304], [None, 0, 5]
+    ):
+        native = NativeWriter(method, is_1_1=is_1_1, keeps_alive=keeps_alive)
+        pure = ResponseWriter(method, is_1_1=is_1_1, keeps_alive=keeps_alive)
+        wanted = pure.start(status, [], reason=b"", content_length=length, date=DATE)
+        assert native.start(status, [], reason=b"", content_length=length) == wanted
+        assert native.state() == pure_state(pure)
+        assert native.take(9) == pure.take(9)
+        assert native.frame(9) == pure.frame(9)
+        assert said(native.finish) == said(pure.finish)
+        assert native.state() == pure_state(pure)
 
 
 def test_every_status_has_the_same_phrase() -> None:
