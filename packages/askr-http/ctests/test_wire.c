@@ -554,6 +554,86 @@ static void one_address_has_its_own_limit(void)
     rig_free(r);
 }
 
+static void more_requests_than_the_pool_holds_are_503(void)
+{
+    enum { EXCHANGES = 64 };
+    int fds[EXCHANGES];
+    rig *r = rig_new();
+    r->config.connections = EXCHANGES + 1;
+    rig_start(r);
+    for (int i = 0; i < EXCHANGES; i++) {
+        fds[i] = client_open(r);
+        client_send(fds[i], GET("/app?hold"));
+    }
+    int fd = client_open(r);
+    askr_pool_audit_view audit = {0};
+    while (audit.exchanges[ASKR_EXCHANGE_FREE] + audit.exchanges[ASKR_EXCHANGE_FILLING] > 0 || audit.queue_depth == 0)
+        CHECK_EQUAL(askr_pool_audit(r->pool, &audit), ASKR_OK);
+    client_send(fd, PHP);
+    client_expect(fd, 503, "busy");
+    CHECK_EQUAL(eventfd_write(r->gate, EXCHANGES), 0);
+    for (int i = 0; i < EXCHANGES; i++) {
+        client_expect(fds[i], 200, "hello");
+        (void)close(fds[i]);
+    }
+    client_send(fd, PHP); /* and the connection that was refused is still good */
+    client_expect(fd, 200, "hello");
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void hand_overs_that_python_does_not_take_are_503_in_the_end(void)
+{
+    enum { WAITING = 1024 }; /* as many as the mailbox holds */
+    struct rlimit before, more;
+    int *fds = calloc(WAITING, sizeof *fds), fd;
+    CHECK_EQUAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+    more = before;
+    more.rlim_cur = before.rlim_max < 4096 ? before.rlim_max : 4096;
+    CHECK(more.rlim_cur > 2 * WAITING + 50);
+    CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &more), 0);
+    rig *r = rig_new();
+    r->config.connections = WAITING + 10;
+    rig_start(r);
+    for (int i = 0; i < WAITING; i++) {
+        fds[i] = client_open(r);
+        client_send(fds[i], CHUNKED);
+    }
+    AWAIT_COUNTER(r, away, WAITING);
+    fd = client_open(r);
+    client_send(fd, SMALL CHUNKED);
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect(fd, 503, "busy");
+    client_expect_end(fd, END_CLEAN);
+    fd = client_open(r);
+    client_send(fd, PHP); /* what is the wire's own is served */
+    client_expect(fd, 200, "hello");
+    (void)close(fd);
+    for (int i = 0; i < WAITING; i++)
+        (void)close(fds[i]);
+    rig_free(r);
+    free(fds);
+    CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void php_is_told_both_ends_of_the_connection(void)
+{
+    static const uint32_t hosts[] = {INADDR_LOOPBACK, INADDR_ANY};
+    for (int i = 0; i < 2; i++) {
+        rig *r = rig_new();
+        (void)close(r->listener);
+        open_listener(r, hosts[i]);
+        rig_start(r);
+        int fd = client_open(r);
+        for (int again = 0; again < 2; again++) {
+            client_send(fd, GET("/app?ends"));
+            client_expect(fd, 200, "127.0.0.1 127.0.0.1");
+        }
+        (void)close(fd);
+        rig_free(r);
+    }
+}
+
 static void without_descriptors_accepting_pauses_and_goes_on(void)
 {
     struct rlimit before, none;
@@ -761,6 +841,9 @@ int main(void)
     RUN(hand_overs_that_nobody_took_are_let_go);
     RUN(more_connections_than_may_be_are_turned_away);
     RUN(one_address_has_its_own_limit);
+    RUN(more_requests_than_the_pool_holds_are_503);
+    RUN(hand_overs_that_python_does_not_take_are_503_in_the_end);
+    RUN(php_is_told_both_ends_of_the_connection);
     RUN(without_descriptors_accepting_pauses_and_goes_on);
     RUN(held_memory_pauses_accepting);
     RUN(an_idle_wire_does_not_wake_up);

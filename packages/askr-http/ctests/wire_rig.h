@@ -30,6 +30,7 @@
  *     large=N     N bytes in one response        die         fails without a response
  *     diehalf     fails in the middle            hold        waits for rig.gate, then as (none)
  *     untilgone   writes until it is told that nobody reads
+ *     ends        SERVER_ADDR and REMOTE_ADDR
  *
  * Whatever a test does, in the end everything has to be given back: connections, memory, exchanges, blocks, descriptors.
  */
@@ -54,7 +55,7 @@ static uint8_t big_byte(uint32_t i)
 static int count_descriptors(void)
 {
     int n = 0;
-    for (int fd = 0; fd < 1024; fd++)
+    for (int fd = 0; fd < 4096; fd++)
         n += fcntl(fd, F_GETFD) >= 0;
     return n;
 }
@@ -67,7 +68,7 @@ typedef struct {
     askr_xid x;
     uint8_t request[300000];
     size_t head_bytes, bytes;
-    char query[200];
+    char query[200], server[50], remote[50];
 } worker_request;
 
 static int respond_head(worker_request *q)
@@ -94,6 +95,11 @@ static int respond(worker_request *q)
         CHECK_EQUAL(read(q->r->gate, &token, sizeof token), sizeof token);
     }
     int rc = respond_head(q);
+    if (strcmp(query, "ends") == 0) {
+        char text[120];
+        int n = snprintf(text, sizeof text, "%s %s", q->server, q->remote);
+        return askr_response_write(q->pool, q->x, (const uint8_t *)text, (size_t)n);
+    }
     if (strcmp(query, "echo") == 0)
         return askr_response_write(q->pool, q->x, q->request + q->head_bytes, q->bytes - q->head_bytes);
     if (strncmp(query, "stream=", 7) == 0) {
@@ -124,6 +130,13 @@ static int respond(worker_request *q)
     return askr_response_write(q->pool, q->x, (const uint8_t *)"hello", 5);
 }
 
+static void copy_value(const askr_record *record, char *out, size_t cap)
+{
+    CHECK(record->value_len < cap);
+    memcpy(out, record->value, record->value_len);
+    out[record->value_len] = '\0';
+}
+
 static void *work(void *argument)
 {
     worker_request *q = calloc(1, sizeof *q);
@@ -141,10 +154,15 @@ static void *work(void *argument)
             q->bytes += (size_t)n;
         q->head_bytes = askr_request_head_bytes(q->pool, q->x);
         CHECK_EQUAL(q->bytes, q->head_bytes + askr_request_body_bytes(q->pool, q->x));
-        q->query[0] = '\0';
-        for (size_t at = 0; askr_record_next(q->request, q->head_bytes, &at, &record) == ASKR_OK;)
-            if (record.tag == ASKR_FIELD_QUERY && record.value_len < sizeof q->query)
-                q->query[record.value_len] = '\0', memcpy(q->query, record.value, record.value_len);
+        q->query[0] = q->server[0] = q->remote[0] = '\0';
+        for (size_t at = 0; askr_record_next(q->request, q->head_bytes, &at, &record) == ASKR_OK;) {
+            if (record.tag == ASKR_FIELD_QUERY)
+                copy_value(&record, q->query, sizeof q->query);
+            else if (record.tag == ASKR_FIELD_SERVER_ADDR)
+                copy_value(&record, q->server, sizeof q->server);
+            else if (record.tag == ASKR_FIELD_REMOTE_ADDR)
+                copy_value(&record, q->remote, sizeof q->remote);
+        }
         rc = respond(q);
         CHECK_EQUAL(askr_worker_finish(q->pool, WORKER, q->x, rc != ASKR_OK), ASKR_OK);
         atomic_fetch_add(&q->r->served, 1);
@@ -192,13 +210,13 @@ static void remove_root(const rig *r)
     CHECK_EQUAL(rmdir(r->root), 0);
 }
 
-static void open_listener(rig *r)
+static void open_listener(rig *r, uint32_t host)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
     socklen_t size = sizeof address;
     r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_EQUAL(bind(r->listener, (struct sockaddr *)&address, sizeof address), 0);
-    CHECK_EQUAL(listen(r->listener, 512), 0);
+    CHECK_EQUAL(listen(r->listener, 2048), 0);
     CHECK_EQUAL(getsockname(r->listener, (struct sockaddr *)&address, &size), 0);
     r->port = ntohs(address.sin_port);
 }
@@ -211,7 +229,7 @@ static rig *rig_new(void)
     rig *r = calloc(1, sizeof *r);
     r->descriptors = count_descriptors();
     make_root(r);
-    open_listener(r);
+    open_listener(r, INADDR_LOOPBACK);
     r->front_eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     r->gate = eventfd(0, EFD_SEMAPHORE | EFD_CLOEXEC);
     r->cancelled = eventfd(0, EFD_CLOEXEC);
