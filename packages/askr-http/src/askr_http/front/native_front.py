@@ -101,7 +101,7 @@ class NativeFront:
         if wire_log is not None:
             wire_log.wire = self._wire
         self._log_timer: asyncio.TimerHandle | None = None
-        self._warned = dict.fromkeys(_WARNINGS, 0)
+        self._warned = [0] * len(_WARNINGS)
         self._drained: Final = asyncio.Event()
         self._is_running = False
 
@@ -166,12 +166,12 @@ class NativeFront:
 
     def _warn(self) -> None:
         """Say what the wire, which has no words, has counted."""
-        counters = self._wire.counters()
-        for name, sentence in _WARNINGS.items():
-            count = getattr(counters, name)
-            if count > self._warned[name]:
-                log.warning(sentence, count - self._warned[name])
-                self._warned[name] = count
+        counts = self._wire.counted(_WARNINGS)
+        if counts != self._warned:
+            for sentence, count, before in zip(_WARNINGS.values(), counts, self._warned, strict=True):
+                if count > before:
+                    log.warning(sentence, count - before)
+            self._warned = counts
 
     def _pull_log(self) -> None:
         self._log_timer = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -120,6 +120,7 @@ class NativeWire:
         _check(code, "make a wire")
         self._handle = out[0]
         self._events = ffi.new("askr_event[]", _EVENTS_AT_ONCE)
+        self._counters = ffi.new("askr_wire_counters *")
         self._lines = ffi.new("uint8_t[]", _LOG_BYTES)
         try:
             self._set_answers()
@@ -177,9 +178,15 @@ class NativeWire:
         while (size := lib.askr_wire_log(self._handle, self._lines, _LOG_BYTES)) > 0:
             write(ffi.buffer(self._lines, size)[:])
 
+    def counted(self, names: Iterable[str]) -> list[int]:
+        """Return some of what was counted; as often as there are events."""
+        view = self._counters
+        lib.askr_wire_counters_get(self._handle, view)
+        return [getattr(view, name) for name in names]
+
     def counters(self) -> WireCounters:
         """Return what was counted."""
-        view = ffi.new("askr_wire_counters *")
+        view = self._counters
         lib.askr_wire_counters_get(self._handle, view)
         values = {field.name: getattr(view, field.name) for field in fields(WireCounters)}
         return WireCounters(**values | {"responses": tuple(view.responses)})

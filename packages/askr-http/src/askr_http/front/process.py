@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import anyio
 import uvloop
 
 from askr_http.cgi import CgiPolicy
@@ -69,10 +68,14 @@ async def serve(spec: FrontSpec) -> None:
     )
     origin.open()
     try:
-        async with anyio.create_task_group() as tasks:
+        # Not anyio's, whose start_soon costs as much as parsing a request does (100 of 320 µs in all, with the pure wire).
+        async with asyncio.TaskGroup() as tasks:
+            running: set[asyncio.Task[None]] = set()
 
             def spawn(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-                tasks.start_soon(function)
+                task = tasks.create_task(function())
+                running.add(task)
+                task.add_done_callback(running.discard)
 
             front = _make_front(spec, FrontHandler(spec, root, origin), spawn, access_log, is_native=is_native)
             try:
@@ -82,7 +85,8 @@ async def serve(spec: FrontSpec) -> None:
                 await front.drain(spec.limits.drain_timeout_s)
             finally:
                 front.close()
-            tasks.cancel_scope.cancel()
+            for task in list(running):
+                task.cancel()
     finally:
         origin.close()
         root.close()
