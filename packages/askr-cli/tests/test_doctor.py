@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,14 @@ PHPS = [
 @pytest.mark.parametrize(("change", "mark", "text"), PHPS, ids=[text for _, _, text in PHPS])
 def test_php_is_judged(change: dict[str, object], mark: str, text: str) -> None:
     assert (mark, text) in lines(replace(GOOD, **change))  # type: ignore[arg-type] # a row of the table
+
+
+def test_which_wire_would_serve_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.wire_finding() == ("ok", "native wire")
+    monkeypatch.setitem(sys.modules, "askr_http._kernel", None)
+    found = doctor.wire_finding()
+    assert found.mark == "soft"
+    assert found.text.endswith("; the pure wire serves, several times slower")
 
 
 def test_platforms() -> None:

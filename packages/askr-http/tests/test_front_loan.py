@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -21,6 +21,7 @@ import uvloop
 from askr_http.exchange import Exchange, Handler
 from askr_http.front.connection import Connection
 from askr_http.front.context import FrontContext
+from askr_http.front.native_front import WireLoan
 from askr_http.front.pure_front import cut_all
 from askr_http.limits import Limits
 
@@ -270,6 +271,18 @@ def test_a_head_that_has_taken_its_time_already_is_not_given_more() -> None:
         assert owner.closings == 1
 
     run(scenario)
+
+
+def test_a_connection_that_outlives_the_wire_is_let_go() -> None:
+    class Gone:
+        is_closed = True
+
+    ours, theirs = socket.socketpair()
+    loan = WireLoan(cast("Any", Gone()), 1, b"", None)
+    loan.closed()
+    loan.give_back(ours.detach(), b"")
+    assert theirs.recv(1) == b""
+    theirs.close()
 
 
 def test_without_a_descriptor_a_connection_stays_and_is_served_on(caplog: pytest.LogCaptureFixture) -> None:

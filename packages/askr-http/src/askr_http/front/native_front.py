@@ -69,6 +69,9 @@ class WireLoan:
 
     def give_back(self, fd: int, data: bytes) -> None:
         """Let the wire go on."""
+        if self.wire.is_closed:
+            os.close(fd)
+            return
         try:
             self.wire.give_back(self.number, fd, data)
         except WireError as error:
@@ -77,8 +80,9 @@ class WireLoan:
             self.closed()
 
     def closed(self) -> None:
-        """Tell the wire that the connection is closed."""
-        self.wire.closed(self.number)
+        """Tell the wire that the connection is closed; one that was cut at the end may outlive the wire."""
+        if not self.wire.is_closed:
+            self.wire.closed(self.number)
 
 
 class NativeFront:

@@ -128,6 +128,7 @@ class NativeWire:
         except WireError:
             lib.askr_wire_destroy(self._handle)
             raise
+        self.is_closed = False
         self.eventfd: Final[int] = lib.askr_wire_eventfd(self._handle)
 
     def start(self) -> None:
@@ -200,8 +201,10 @@ class NativeWire:
         return int(lib.askr_wire_stop(self._handle))
 
     def close(self) -> None:
-        """Let everything go; after `stop`, or without `start`."""
+        """Let everything go; after `stop`, or without `start`. Nothing may be called afterwards."""
+        self.is_closed = True
         lib.askr_wire_destroy(self._handle)
+        self._handle = ffi.NULL
 
     def _keep(self, value: Any) -> Any:
         self._kept.append(value)
