@@ -59,8 +59,9 @@ merge)
     for target in "${targets[@]}"; do
         build "$target" "$target" "${sanitizers[@]}"
         mkdir -p "$out/merged"
-        run "$target" "$out/$target" -merge=1 -max_len=$most_bytes "$out/merged" "$fuzz/corpus/$target" "$out/seeds/$target" "$out/found/$target"
+        run "$target" "$out/$target" -merge=1 -use_counters=0 -max_len=$most_bytes "$out/merged" "$fuzz/corpus/$target" "$out/seeds/$target" "$out/found/$target"
         rm -rf "$fuzz/corpus/$target"
+        (cd "$out/seeds/$target" && for seed in *; do rm -f "../../merged/$seed"; done) # they are made anew for each run
         mv "$out/merged" "$fuzz/corpus/$target"
         echo "fuzz: $target: $(find "$fuzz/corpus/$target" -type f | wc -l) inputs kept"
     done

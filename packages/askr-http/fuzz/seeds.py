@@ -41,7 +41,8 @@ CONDITIONS = (
     b"If-Match: *", b"If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", b"Range: bytes=0-0", b"Range: bytes=-5", b"Range: bytes=-0", b"Range: bytes=5-",
     b"Range: bytes=999-1000", b"Range: bytes=1000-", b"Range: bytes=1-0", b"Range: bytes=0-1,5-", b"Range: bytes=2000-,3000-", b"Range: Bytes = 1 - 2",
     b"Range: lines=1-2", b"Range: bytes=999999999999999999-", b"Range: bytes=1999999999999999999-", b"Range: bytes=a-b", b"Range: bytes=",
-    b'If-Range: "5a-1f"\r\nRange: bytes=1-', b'If-Range: W/"5a-1f"\r\nRange: bytes=1-', b"If-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\nRange: bytes=1-",
+    b"Range: \tbytes\t=\t0-1\t,\t5\t-\t9\t", b"If-Range:\r\nRange: bytes=1-",
+    b"If-Range: W\r\nRange: bytes=1-", b'If-None-Match: Wx"a"', b'If-None-Match:\t"a"\t,\t"5a-1f"\t', b'If-Range: "5a-1f"\r\nRange: bytes=1-', b'If-Range: W/"5a-1f"\r\nRange: bytes=1-', b"If-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\nRange: bytes=1-",
     b"Accept-Encoding: gzip, br", b"Accept-Encoding: br;q=0.001, gzip;q=0.1", b"Accept-Encoding: *", b"Accept-Encoding: *;q=0, identity;q=1.000",
     b"Accept-Encoding: br;q=1.001", b"Accept-Encoding: GZIP ; Q=1, ; x", b"Accept-Encoding: x-gzip;q=0.5;q=0.7\r\nAccept-Encoding: identity;q=0.6",
 )  # fmt: skip
@@ -125,7 +126,7 @@ def responses() -> Iterator[bytes]:
 def paths() -> Iterator[bytes]:
     """Yield paths as they stand in targets."""
     names = (
-        b"a", b"index.php", b"a.PHP.txt", b"a.phtml", b"a.php7", b"a.php77", b"a.bak", b"a~", b".well-known", b".git", b"..", b".", b"", b"%2e%2E", b"%2f", b"%5C",
+        b"a", b"index.php", b"a.PHP.txt", b"a.phtml", b"a.php7", b"a.php77", b"a.phpx", b"a.php!", b"a.bak", b"a~", b".well-known", b".git", b"..", b".", b"", b"%2e%2E", b"%2f", b"%5C",
         b"a%00", b"%", b"%4", b"%zz", b"\\", b"n" * 255, b"n" * 256, b"%41" * 255, b"\xe9", b"a.php.", b".php", b"a.ph",
     )  # fmt: skip
     for name in names:
