@@ -35,8 +35,6 @@ must "Python environment, kernels of shared memory and of the native wire" make 
 stage "Static checks" bash scripts/lint.sh
 stage "C tests under Address and Undefined Behaviour Sanitizer" make asan
 stage "C tests under Thread Sanitizer" make tsan
-# Continuous integration says for how long; `make fuzz` does the same by hand.
-[ -z "${ASKR_FUZZ_SECONDS:-}" ] || stage "Fuzzing the native wire for $ASKR_FUZZ_SECONDS s" bash scripts/fuzz.sh "$ASKR_FUZZ_SECONDS"
 stage "Differential fuzzing of the codec, 60 s" make fuzz
 must "Kernel with the distribution's PHP" make kernel-system
 must "PHP from source, and the kernel with it" make kernel-vendor
