@@ -4,7 +4,7 @@
     python build_kernel.py --php vendor --prefix DIR   with the static libphp.a of vendor/php-src inside
 
 The module is written into src/askr_php/ as `_kernel_system` or `_kernel_vendor`; both can exist side by side.
-Our own C is compiled first, with warnings as errors, and then linked with what cffi generates.
+Our own C, and askr-shm's beside it, is compiled first and then linked with what cffi generates (askr_shm.kernel_build).
 The region between the cffi markers of csrc/askr_php.h is the cdef.
 """
 
@@ -17,24 +17,21 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cffi
-
 HERE = Path(__file__).resolve().parent
+NEXT_DOOR = HERE.parent / "askr-shm" / "src"
+if NEXT_DOOR.is_dir():  # a checkout; anywhere else askr-shm is installed
+    sys.path.insert(0, str(NEXT_DOOR))
+
+from askr_shm import sources  # noqa: E402
+from askr_shm.kernel_build import BuildError, Kernel, build  # noqa: E402
+
 SOURCES = HERE / "csrc"
-PACKAGE = HERE / "src" / "askr_php"
-WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror"]
-CFLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-fPIC", "-fvisibility=hidden", *WARNINGS]
+SHM_SOURCES = Path(sources.directory())
 PHP_CONFIGS = ("php-config", "php-config8.4", "php-config8.3", "php-config8.2", "php-config8.5")
-
-
-class BuildError(Exception):
-    """Raised with a sentence that says what is missing and how to get it."""
 
 
 @dataclass(frozen=True)
@@ -108,74 +105,24 @@ def find_vendor_php(prefix: Path) -> PhpBuild:
     return PhpBuild("vendor", includes, ["-DASKR_PHP_STATIC"], link)
 
 
-def shm_sources() -> Path:
-    """Return the folder with askr-shm's C, in the checkout or from the installed package."""
-    checkout = HERE.parent / "askr-shm" / "csrc"
-    if checkout.is_dir():
-        return checkout
-    import askr_shm.sources
-
-    return Path(askr_shm.sources.directory())
-
-
-def cdef(header: Path) -> str:
-    """Return what stands between the cffi markers of `header`, without comments."""
-    regions = re.findall(r"/\* cffi:begin \*/(.*?)/\* cffi:end \*/", header.read_text(encoding="utf-8"), re.DOTALL)
-    return re.sub(r"/\*.*?\*/", "", "".join(regions), flags=re.DOTALL)
-
-
 def package_version() -> str:
     """Return the version in pyproject.toml, which the PHP module shows as its own."""
     match = re.search(r'^version = "([^"]+)"', (HERE / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     return match.group(1) if match else "0"
 
 
-def compile_own_c(php: PhpBuild, work: Path) -> list[str]:
-    """Compile our C, several files at a time, and return the object files."""
-    shm = shm_sources()
-    sources = [*sorted(SOURCES.glob("*.c")), *sorted(shm.glob("askr_*.c"))]
-    flags = [
-        *CFLAGS,
-        f'-DASKR_PHP_VERSION="{package_version()}"',
-        *php.defines,
-        f"-I{SOURCES}",
-        f"-I{shm}",
-        *php.includes,
-    ]
-    jobs: list[tuple[Path, Path, subprocess.Popen[bytes]]] = []
-    for source in sources:
-        target = work / f"{source.stem}.o"
-        command = [os.environ.get("CC", "cc"), *flags, "-c", str(source), "-o", str(target)]
-        jobs.append((source, target, subprocess.Popen(command)))
-    failed = [source.name for source, _, job in jobs if job.wait() != 0]
-    if failed:
-        message = f"the compiler refused {', '.join(failed)} (see above)"
-        raise BuildError(message)
-    return [str(target) for _, target, _ in jobs]
-
-
-def build(php: PhpBuild) -> Path:
-    """Build the kernel for `php` and return the path of the module."""
-    module = f"_kernel_{php.name}"
-    with tempfile.TemporaryDirectory(prefix="askr-php-") as folder:
-        work = Path(folder)
-        objects = compile_own_c(php, work)
-        ffi = cffi.FFI()
-        ffi.cdef(cdef(SOURCES / "askr_php.h"))
-        ffi.set_source(
-            module,
-            '#include "askr_php.h"',
-            include_dirs=[str(SOURCES)],
-            extra_objects=objects,
-            extra_compile_args=["-O2", "-fvisibility=hidden", "-w"],
-            extra_link_args=php.link,
-        )
-        built = Path(ffi.compile(tmpdir=str(work), verbose=False))
-        target = PACKAGE / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
-        partial = target.with_suffix(".partial")
-        shutil.copyfile(built, partial)
-        partial.replace(target)
-    return target
+def kernel_for(php: PhpBuild) -> Kernel:
+    """Return the kernel with `php` inside."""
+    return Kernel(
+        module=f"_kernel_{php.name}",
+        package=HERE / "src" / "askr_php",
+        headers=[SOURCES / "askr_php.h"],
+        included=["askr_php.h"],
+        sources=[*sorted(SOURCES.glob("*.c")), *sorted(SHM_SOURCES.glob("askr_*.c"))],
+        include_dirs=[SOURCES, SHM_SOURCES],
+        flags=["-std=gnu11", f'-DASKR_PHP_VERSION="{package_version()}"', *php.defines, *php.includes],
+        link=php.link,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -191,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error("--php vendor needs --prefix")
         else:
             php = find_vendor_php(options.prefix)
-        print(build(php))
+        print(build(kernel_for(php)))
     except BuildError as error:
         print(f"build_kernel: {error}", file=sys.stderr)
         return 1
