@@ -80,6 +80,16 @@ static void test_paths_at_the_limit(void)
     CHECK_EQUAL(parse("*", 1), ASKR_EINVAL);
 }
 
+static void test_a_name_has_255_bytes_at_most(void)
+{
+    char text[258] = "/";
+    memset(text + 1, 'a', 256);
+    CHECK_EQUAL(parse(text, 256), ASKR_OK);
+    CHECK_EQUAL(path.named, 1);
+    CHECK_EQUAL(parse(text, 257), ASKR_OK);
+    CHECK_EQUAL(path.named, 0);
+}
+
 static void test_any_bytes_stay_inside(void)
 {
     static const char alphabet[] = "/./%2eEfaA.php\\\xff";
@@ -121,6 +131,7 @@ int main(void)
     test_a_path_is_decoded_and_split();
     test_a_prefix_is_a_c_string_until_it_is_mended();
     test_paths_at_the_limit();
+    test_a_name_has_255_bytes_at_most();
     test_any_bytes_stay_inside();
     test_sources_and_leftovers_are_not_servable();
     fence_free(input);

@@ -201,6 +201,32 @@ def test_the_usual_is_not_deferred(both: Pair, lines: list[bytes], status: int) 
 
 
 @pytest.mark.parametrize(
+    ("name", "lines", "status"),
+    [
+        ("now.css", [b"Range: bytes=0-1", b"If-Range: " + format_date(NOW)], 200),
+        ("just.css", [b"Range: bytes=0-1", b"If-Range: " + format_date(NOW - 1)], 200),
+        ("just.css", [b"Range: bytes=0-1"], 206),
+        ("a.css", [b"Range: bytes=0-" + b"9" * 18], 206),
+        ("a.css", [b"Range: bytes=0-" + b"9" * 19], 200),
+        ("a.css", [b"Range: bytes=" + b"0" * 18 + b"-"], 206),
+        ("a.css", [b"Range: bytes=" + b"0" * 19 + b"-"], 200),
+        ("a.css", [b"Range: bytes=-" + b"0" * 19], 200),
+        ("a.css", [b"Range: bytes=-" + b"9" * 18], 206),
+        ("a.css", [b"Range: bytes=0-1", b"Range: bytes=2-3"], 200),
+        ("a.css", [b"Range: bytes=0-1", b"If-None-Match: " + TAGS[0]], 304),
+        ("a.css", [b"If-Modified-Since: " + format_date(MODIFIED - 1)], 200),
+        ("a.css", [b'If-None-Match: "x"', b"If-Modified-Since: " + format_date(NOW)], 200),
+        ("empty.txt", [b"Range: bytes=0-"], 416),
+        ("empty.txt", [b"Range: bytes=-1"], 416),
+    ],
+)
+def test_the_limits_of_conditions(both: Pair, name: str, lines: list[bytes], status: int) -> None:
+    outcome = both.ask(wire(b"/" + name.encode(), *lines), NOW)
+    assert isinstance(outcome, Answer)
+    assert outcome.status == status
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         [b'If-Match: "x"'],
