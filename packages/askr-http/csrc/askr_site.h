@@ -10,10 +10,19 @@
  * A site: a document root, who answers which path below it (askr_http.routing), and the files that are open (askr_http.front.tree, .static).
  * Where a rule is rare it defers to them; where it decides, it decides the same: tests compare.
  *
- * A file that was served stays open, with its answer's fields made once.  Each use looks at the name again (one fstatat): a file that was
- * changed, replaced or removed is seen by the very next request.
+ * A file that was served stays open, with its answers' fields made once and, if it is small, with its content.  No change is hidden by that:
+ * each use looks at the names again on which the answer rests, the file's and those of its compressed siblings, one fstatat each, and goes on only
+ * while they lead to the very same unchanged files (askr_file.h says why that is enough).  What does not exist is not remembered at all: one fstatat
+ * is the answer, and a million wrong names displace nothing.
  *
- * Threads: the wire's.  Bounded: `files` entries, the least recently used one goes first.
+ *     system calls      a file 1, one that can have siblings 3, a script 1, the front controller 1, a directory's index 1 to 4
+ *     once a second     the root is looked up by its name again, and each file that is used then is opened beneath it anew
+ *     after a minute    what nobody asked for is closed: a deleted file would keep its place on the disk
+ *
+ * Bounded: `files` descriptors and 32 MiB of content, the least recently used file goes first; paths over 2 KiB are deferred.
+ * Without descriptors some files are closed, and if that is not enough the request is deferred: Python answers 503.
+ *
+ * Threads: the wire's.
  */
 typedef struct askr_site askr_site;
 
@@ -22,8 +31,8 @@ typedef struct {
     const char *front_controller; /* below root, with slashes; "": there is none, what no file answers is 404 */
     int runs_scripts;
     int follows_symlinks;
-    uint32_t files;       /* how many may be open at once */
-    uint32_t small_bytes; /* content up to this is kept in memory as well */
+    uint32_t files;       /* how many descriptors the cache may keep */
+    uint32_t small_bytes; /* content up to this is kept in memory as well; above 32 KiB sendfile is faster */
 } askr_site_config;
 
 int askr_site_create(const askr_site_config *config, askr_site **out); /* ASKR_ESYS: errno */
@@ -58,8 +67,9 @@ typedef struct {
     uint32_t status;         /* 200, 206, 304, 416 (412 is deferred) */
     askr_slice headers;      /* complete lines; valid until the file is released or the next answer is made */
     uint64_t content_length; /* for the writer; of a 304 ASKR_NO_LENGTH */
-    const uint8_t *content;  /* what to send from memory (a small file, the text of a 416), NULL: from fd */
-    int fd; /* the file whose bytes are sent; it stays the cache's, for as long as the askr_file is held */
+    const uint8_t
+        *content; /* the `length` bytes to send from memory (a small file, the text of a 416), NULL: from fd */
+    int fd;       /* the file whose bytes are sent; it stays the cache's, for as long as the askr_file is held */
     uint64_t offset, length; /* which of its bytes; length 0: no body */
 } askr_static;
 
