@@ -65,7 +65,7 @@ class Acceptor:
                 continue  # the error is that of the connection that was to be accepted
             sock.setblocking(False)
             address = parse_address(peer).host
-            if self._context.admits(address):
+            if self._context.admit(address):
                 self._context.spawn(partial(self._adopt, sock, address))
             else:
                 _turn_away(sock)

@@ -64,8 +64,8 @@ class FrontContext:
         for connection in list(self.connections):
             connection.begin_drain()
 
-    def admits(self, address: str) -> bool:
-        """Whether one more connection may come from an address; it is counted until `dismiss`."""
+    def admit(self, address: str) -> bool:
+        """Count one more connection of an address until `dismiss`; False: there are too many, and it is not counted."""
         limits = self.limits
         if self._admitted >= limits.connections:
             return False

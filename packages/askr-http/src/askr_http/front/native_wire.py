@@ -17,6 +17,7 @@ from askr_shm.pool import Lane
 
 _EVENTS_AT_ONCE: Final = 64
 _LOG_BYTES: Final = 256 * 1024
+_CODEC_HEAD_BYTES: Final = 16 * 1024  # longer heads are rare, and Python's
 _ANSWER_PREFIX: Final = "ASKR_ANSWER_"
 
 
@@ -243,9 +244,6 @@ class NativeWire:
             lib.askr_wire_set_default_type(self._handle, self._slice(media_types.content_type(b""))),
             "set the default type",
         )
-
-
-_CODEC_HEAD_BYTES: Final = 16 * 1024  # longer heads are rare, and Python's
 
 
 def _nanoseconds(seconds: float) -> int:
