@@ -13,6 +13,8 @@
 #define SMALL_BODY "small content\n"
 #define PHP        GET("/app")
 
+enum { FLOOD = 12000 };
+
 static void a_connection_is_kept_for_static_fixed_and_php_answers(void)
 {
     rig *r = rig_new();
@@ -84,6 +86,87 @@ static void pipelined_requests_are_answered_in_order(void)
         response_free(&big);
     }
     (void)close(fd);
+    rig_free(r);
+}
+
+static void *send_flood(void *argument)
+{
+    for (int i = 0; i < FLOOD; i++)
+        client_send(*(const int *)argument, SMALL);
+    return NULL;
+}
+
+/* More than a turn's share, more than the sockets hold, more lines than the log's ring: nothing is lost but lines. */
+static void a_flood_of_requests_is_answered_in_turns(void)
+{
+    rig *r = rig_new();
+    pthread_t sender;
+    rig_start(r);
+    int fd = client_open_with(r, 4096), other = client_open(r);
+    CHECK_EQUAL(pthread_create(&sender, NULL, send_flood, &fd), 0);
+    client_send(other, PHP);
+    client_expect(other, 200, "hello");
+    static char sink[1 << 16];
+    uint64_t answers = 0;
+    for (size_t matched = 0; answers < FLOOD;) {
+        ssize_t n = recv(fd, sink, sizeof sink, 0);
+        CHECK(n > 0);
+        for (ssize_t at = 0; at < n; at++) { /* no byte of the content but the first is an `s` */
+            matched = sink[at] == SMALL_BODY[matched] ? matched + 1 : sink[at] == 's';
+            answers += matched == strlen(SMALL_BODY);
+            matched %= strlen(SMALL_BODY);
+        }
+    }
+    CHECK_EQUAL(pthread_join(sender, NULL), 0);
+    client_send(fd, PHP);
+    client_expect(fd, 200, "hello");
+    AWAIT_COUNTER(r, requests, FLOOD + 2);
+    askr_wire_counters seen = counters(r);
+    char *log = take_log(r);
+    uint64_t lines = 0;
+    for (const char *at = log; *at != '\0'; at++)
+        lines += *at == '\n';
+    CHECK_EQUAL(lines + seen.log_dropped, FLOOD + 2);
+    CHECK(seen.log_dropped > 0);
+    free(log);
+    (void)close(fd);
+    (void)close(other);
+    rig_free(r);
+}
+
+/* The content of files that are not new is kept in memory: up to the batch's size it goes out with its head, larger content behind it. */
+static void contents_in_memory_are_the_files(void)
+{
+    static const char *const names[] = {"stdio.h", "linux/nl80211.h"}; /* of the C library: 30 KB and 300 KB */
+    rig *r = rig_new();
+    r->config.site.root = "/usr/include";
+    r->config.site.small_bytes = 1 << 20;
+    rig_start(r);
+    int fd = client_open(r), slow = client_open_with(r, 4096);
+    for (int i = 0; i < 8; i++) {
+        char request[100], path[100];
+        response got;
+        (void)snprintf(request, sizeof request, "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n", names[i % 2]);
+        (void)snprintf(path, sizeof path, "/usr/include/%s", names[i % 2]);
+        client_send(i < 4 ? fd : slow, request);
+        CHECK(client_read(i < 4 ? fd : slow, 0, &got));
+        CHECK_EQUAL(got.status, 200);
+        FILE *file = fopen(path, "rb");
+        uint8_t *bytes = malloc(got.body_bytes + 1);
+        CHECK_EQUAL(fread(bytes, 1, got.body_bytes + 1, file), got.body_bytes);
+        CHECK(got.is_whole && memcmp(bytes, got.body, got.body_bytes) == 0);
+        (void)fclose(file);
+        free(bytes);
+        response_free(&got);
+    }
+    for (int i = 0; i < 100; i++) /* more than the socket takes, and nobody reads yet */
+        client_send(slow, GET("/stdio.h"));
+    while (counters(r).held_bytes == 0)
+        pass_time();
+    for (int i = 0; i < 100; i++)
+        client_expect(slow, 200, NULL);
+    (void)close(fd);
+    (void)close(slow);
     rig_free(r);
 }
 
@@ -186,6 +269,74 @@ static void a_slow_reader_gets_everything_and_holds_no_worker(void)
     rig_free(r);
 }
 
+static void *read_all(void *argument)
+{
+    response got;
+    CHECK(client_read(*(const int *)argument, 0, &got));
+    CHECK(got.is_whole && got.body_bytes == 12000000);
+    response_free(&got);
+    return NULL;
+}
+
+static void a_response_that_waits_for_its_reader_goes_on(void)
+{
+    rig *r = rig_new();
+    pthread_t reader;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, GET("/app?twice=6000000"));
+    while (counters(r).held_bytes == 0) /* the reader is behind */
+        pass_time();
+    CHECK_EQUAL(pthread_create(&reader, NULL, read_all, &fd), 0);
+    AWAIT_COUNTER(r, held_bytes, 0); /* and catches up, while the worker has more to say */
+    CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
+    CHECK_EQUAL(pthread_join(reader, NULL), 0);
+    client_send(fd, PHP);
+    client_expect(fd, 200, "hello");
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void a_request_is_routed_again_when_its_body_has_come(void)
+{
+    rig *r = rig_new();
+    char path[100];
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, "POST /late.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+    while (counters(r).held_bytes == 0) /* it waits for its body */
+        pass_time();
+    put_file(r, "late.txt", (const uint8_t *)"late", 4);
+    client_send(fd, "cd");
+    client_expect(fd, 405, "method not allowed");
+    client_send(fd, GET("/late.txt"));
+    client_expect(fd, 200, "late");
+    (void)snprintf(path, sizeof path, "%s/late.txt", r->root);
+    CHECK_EQUAL(unlink(path), 0);
+    char *log = take_log(r);
+    CHECK(strstr(log, "\"method\":\"POST\",\"path\":\"/late.txt\",\"status\":405") != NULL);
+    free(log);
+    (void)close(fd);
+    rig_free(r);
+}
+
+static void a_wire_without_an_access_log_serves_all_the_same(void)
+{
+    rig *r = rig_new();
+    r->config.wants_access_log = 0;
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, SMALL PHP GET("/big.bin"));
+    client_expect(fd, 200, SMALL_BODY);
+    client_expect(fd, 200, "hello");
+    client_expect(fd, 200, NULL);
+    char *log = take_log(r);
+    CHECK_EQUAL(strlen(log), 0);
+    free(log);
+    (void)close(fd);
+    rig_free(r);
+}
+
 /* ---- deadlines ---- */
 
 static void an_idle_connection_is_closed_without_a_word(void)
@@ -237,8 +388,9 @@ static void a_body_that_does_not_come_is_408(void)
 
 static void who_does_not_read_is_cut(void)
 {
-    static const char *const requests[] = {GET("/big.bin") GET("/big.bin"), GET("/app?large=8000000")};
-    for (int i = 0; i < 2; i++) {
+    static const char *const requests[] = {GET("/big.bin") GET("/big.bin"), GET("/app?large=8000000"),
+                                           GET("/app?twice=8000000")};
+    for (int i = 0; i < 3; i++) {
         rig *r = rig_new();
         r->config.write_timeout_ns = SHORT;
         rig_start(r);
@@ -246,6 +398,7 @@ static void who_does_not_read_is_cut(void)
         client_send(fd, requests[i]);
         AWAIT_COUNTER(r, timeouts, 1);
         AWAIT_COUNTER(r, open, 0);
+        CHECK_EQUAL(eventfd_write(r->gate, 1), 0);
         (void)close(fd);
         rig_free(r);
     }
@@ -457,6 +610,32 @@ static void what_needs_policy_goes_to_python_and_comes_back(void)
     AWAIT_COUNTER(r, open, 0);
     CHECK_EQUAL(counters(r).handed_over, 1);
     rig_free(r);
+}
+
+static void each_kind_of_deferred_request_goes_to_python(void)
+{
+    static const char *const requests[] = {
+        CHUNKED,
+        "GET http://a/small.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 200001\r\n\r\nabc", /* more than memory is for */
+        "GET /small.txt HTTP/1.1\r\nHost: a\r\nIf-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT\r\n\r\n",
+        "GET /small.txt HTTP/1.1\r\nHost: a\r\nIf-Match: W/\"x\", \"y\"\r\n\r\n",
+        "NONSENSE\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        rig *r = rig_new();
+        rig_start(r);
+        int fd = client_open(r);
+        client_send(fd, requests[i]);
+        askr_event event = await_event(r);
+        CHECK_EQUAL(event.kind, ASKR_EVENT_CONNECTION);
+        CHECK(event.len == strlen(requests[i]) && memcmp(event.bytes, requests[i], event.len) == 0);
+        askr_wire_free(event.bytes);
+        (void)close(event.fd);
+        CHECK_EQUAL(askr_wire_closed(r->wire, event.connection), ASKR_OK);
+        client_expect_end(fd, END_CLEAN);
+        rig_free(r);
+    }
 }
 
 static void a_connection_that_python_closes_is_gone(void)
@@ -820,11 +999,16 @@ int main(void)
     RUN(a_connection_is_kept_for_static_fixed_and_php_answers);
     RUN(head_is_answered_without_a_body);
     RUN(pipelined_requests_are_answered_in_order);
+    RUN(a_flood_of_requests_is_answered_in_turns);
+    RUN(contents_in_memory_are_the_files);
     RUN(a_request_may_come_byte_by_byte);
     RUN(bodies_of_any_size_up_to_the_limit_reach_php);
     RUN(a_body_over_the_limit_is_refused_and_the_refusal_arrives);
     RUN(a_stream_arrives_whole_and_a_broken_one_does_not);
     RUN(a_slow_reader_gets_everything_and_holds_no_worker);
+    RUN(a_response_that_waits_for_its_reader_goes_on);
+    RUN(a_request_is_routed_again_when_its_body_has_come);
+    RUN(a_wire_without_an_access_log_serves_all_the_same);
     RUN(an_idle_connection_is_closed_without_a_word);
     RUN(a_head_that_does_not_end_is_408);
     RUN(a_body_that_does_not_come_is_408);
@@ -837,6 +1021,7 @@ int main(void)
     RUN(a_half_closed_client_gets_static_answers);
     RUN(clients_may_leave_at_any_moment);
     RUN(what_needs_policy_goes_to_python_and_comes_back);
+    RUN(each_kind_of_deferred_request_goes_to_python);
     RUN(a_connection_that_python_closes_is_gone);
     RUN(hand_overs_that_nobody_took_are_let_go);
     RUN(more_connections_than_may_be_are_turned_away);

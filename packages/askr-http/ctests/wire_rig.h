@@ -31,6 +31,7 @@
  *     diehalf     fails in the middle            hold        waits for rig.gate, then as (none)
  *     untilgone   writes until it is told that nobody reads
  *     ends        SERVER_ADDR and REMOTE_ADDR
+ *     twice=N     N bytes, published; waits for rig.gate; N bytes
  *
  * Whatever a test does, in the end everything has to be given back: connections, memory, exchanges, blocks, descriptors.
  */
@@ -84,16 +85,29 @@ static int respond_head(worker_request *q)
     return askr_response_head(q->pool, q->x, head, (uint32_t)n);
 }
 
+static int write_many(worker_request *q, int n)
+{
+    static const uint8_t piece[65536];
+    int rc = ASKR_OK;
+    for (; n > 0 && rc == ASKR_OK; n -= (int)sizeof piece)
+        rc = askr_response_write(q->pool, q->x, piece, n < (int)sizeof piece ? (size_t)n : sizeof piece);
+    return rc;
+}
+
+static void pass_gate(const worker_request *q)
+{
+    uint64_t token;
+    CHECK_EQUAL(read(q->r->gate, &token, sizeof token), sizeof token);
+}
+
 static int respond(worker_request *q)
 {
     const char *query = q->query;
     static const uint8_t piece[65536];
     if (strcmp(query, "die") == 0)
         return -1;
-    if (strcmp(query, "hold") == 0) {
-        uint64_t token;
-        CHECK_EQUAL(read(q->r->gate, &token, sizeof token), sizeof token);
-    }
+    if (strcmp(query, "hold") == 0)
+        pass_gate(q);
     int rc = respond_head(q);
     if (strcmp(query, "ends") == 0) {
         char text[120];
@@ -110,10 +124,14 @@ static int respond(worker_request *q)
         }
         return rc;
     }
-    if (strncmp(query, "large=", 6) == 0) {
-        for (int left = atoi(query + 6); left > 0 && rc == ASKR_OK; left -= (int)sizeof piece)
-            rc = askr_response_write(q->pool, q->x, piece, left < (int)sizeof piece ? (size_t)left : sizeof piece);
-        return rc;
+    if (strncmp(query, "large=", 6) == 0)
+        return write_many(q, atoi(query + 6));
+    if (strncmp(query, "twice=", 6) == 0) {
+        rc = write_many(q, atoi(query + 6));
+        if (rc == ASKR_OK)
+            rc = askr_response_flush(q->pool, q->x);
+        pass_gate(q);
+        return rc == ASKR_OK ? write_many(q, atoi(query + 6)) : rc;
     }
     if (strcmp(query, "diehalf") == 0) {
         rc = askr_response_write(q->pool, q->x, piece, 100);
@@ -505,12 +523,14 @@ static askr_event await_event(const rig *r)
 }
 
 /* The log up to now; the caller frees it. */
+enum { LOG_TEXT = 2 << 20 }; /* more than the ring */
+
 static char *take_log(const rig *r)
 {
-    char *text = malloc(256 * 1024);
+    char *text = malloc(LOG_TEXT);
     size_t n = 0;
     int64_t got;
-    while ((got = askr_wire_log(r->wire, (uint8_t *)text + n, 256 * 1024 - 1 - n)) > 0)
+    while ((got = askr_wire_log(r->wire, (uint8_t *)text + n, LOG_TEXT - 1 - n)) > 0)
         n += (size_t)got;
     CHECK_EQUAL(got, 0);
     text[n] = '\0';
