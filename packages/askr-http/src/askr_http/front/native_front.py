@@ -153,13 +153,17 @@ class NativeFront:
         return cut
 
     def _on_events(self) -> None:
-        handed, is_drained = self._wire.take_events()
-        for one in handed:
+        if not self._is_running:
+            return
+        events = self._wire.take_events()
+        for one in events.handed:
             self._adopt(one)
-        if is_drained:
+        if events.is_drained:
             self._drained.set()
+        if events.has_more:  # after others have had their turn
+            self._context.loop.call_soon(self._on_events)
         self._warn()
-        if handed or is_drained or self._log is None:
+        if events.handed or events.is_drained or self._log is None:
             return
         # Lines: the first ones may wait for more, but if we are told again a lot has come.
         if self._log_timer is None:

@@ -43,6 +43,21 @@ class HandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Events:
+    """What has happened.
+
+    Attributes:
+        handed: Connections that were handed over.
+        is_drained: No connection is left, after a drain.
+        has_more: There may be more; if not, the eventfd tells of the next ones.
+    """
+
+    handed: list[HandedOver]
+    is_drained: bool
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WireCounters:
     """What a wire has counted; askr_wire_counters says what each is."""
 
@@ -144,24 +159,22 @@ class NativeWire:
         _check(code, "start a wire")
         self._kept.clear()
 
-    def take_events(self) -> tuple[list[HandedOver], bool]:
-        """Return what has happened: connections handed over, and whether the wire has drained."""
+    def take_events(self) -> Events:
+        """Return what has happened, a batch of it."""
         handed: list[HandedOver] = []
         is_drained = False
-        while True:
-            count = lib.askr_wire_events(self._handle, self._events, _EVENTS_AT_ONCE)
-            for at in range(count):
-                event = self._events[at]
-                if event.kind == lib.ASKR_EVENT_CONNECTION:
-                    data = ffi.buffer(event.bytes, event.len)[:] if event.len else b""
-                    since = event.since_mono_ns if event.is_timed else None
-                    handed.append(HandedOver(event.connection, event.fd, data, since))
-                elif event.kind == lib.ASKR_EVENT_DRAINED:
-                    is_drained = True
-                if event.bytes != ffi.NULL:
-                    lib.askr_wire_free(event.bytes)
-            if count < _EVENTS_AT_ONCE:
-                return handed, is_drained
+        count = lib.askr_wire_events(self._handle, self._events, _EVENTS_AT_ONCE)
+        for at in range(count):
+            event = self._events[at]
+            if event.kind == lib.ASKR_EVENT_CONNECTION:
+                data = ffi.buffer(event.bytes, event.len)[:] if event.len else b""
+                since = event.since_mono_ns if event.is_timed else None
+                handed.append(HandedOver(event.connection, event.fd, data, since))
+            elif event.kind == lib.ASKR_EVENT_DRAINED:
+                is_drained = True
+            if event.bytes != ffi.NULL:
+                lib.askr_wire_free(event.bytes)
+        return Events(handed, is_drained=is_drained, has_more=count == _EVENTS_AT_ONCE)
 
     def give_back(self, number: int, fd: int, data: bytes) -> None:
         """Let the wire go on with a connection: `fd` is the wire's from now on, `data` was read ahead of its next request.
