@@ -173,6 +173,20 @@ def test_a_connection_goes_back_and_forth_any_number_of_times(root: Path) -> Non
     assert (counters["open"], counters["away"], counters["held_bytes"]) == (0, 0, 0)
 
 
+def test_hundreds_of_hand_overs_at_once_are_all_answered(root: Path) -> None:
+    with running_front(root) as front, contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(front.connect()) for _ in range(300)]
+        os.kill(front.pid, signal.SIGSTOP)
+        for client in crowd:
+            client.send(CHUNKED + HOT)
+        os.kill(front.pid, signal.SIGCONT)
+        for client in crowd:
+            assert client.answer().body == b"php POST /x hello"
+            assert client.answer().body == b"static"
+    counters = front.counters()
+    assert (counters["handed_over"], counters["requests"], counters["away"]) == (300, 300, 0)
+
+
 @pytest.mark.parametrize(
     "data", [b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"]
 )
