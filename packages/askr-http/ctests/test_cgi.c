@@ -136,6 +136,24 @@ static void test_a_response_is_written_whole_or_not_at_all(void)
     fence_free(out);
 }
 
+/* The length of a 304 would be that of what it stands for, which PHP may say, and an empty body does not. */
+static void test_a_304_has_no_length_but_phps_own(void)
+{
+    static const char *const rows[][2] = {{NULL, NULL}, {"0", NULL}, {"7", "Content-Length: 7\r\n"}};
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t head[512], buf[512];
+        askr_writer w;
+        askr_writer_init(&w, 0, 1, 1);
+        const char *const fields[] = {rows[i][0] != NULL ? "Content-Length" : NULL, rows[i][0], NULL};
+        const askr_slice slice = {.at = head, .len = put_head(head, sizeof head, 304, "", fields)};
+        int64_t n = askr_cgi_response(&w, slice, 0, date, buf, sizeof buf - 1);
+        CHECK(n > 0);
+        buf[n] = 0;
+        CHECK((strstr((const char *)buf, "Content-Length") != NULL) == (rows[i][1] != NULL));
+        CHECK(rows[i][1] == NULL || strstr((const char *)buf, rows[i][1]) != NULL);
+    }
+}
+
 static void test_a_cut_head_is_refused_at_every_byte(void)
 {
     fence in = fence_new(4096);
@@ -238,6 +256,7 @@ int main(void)
     test_as_many_fields_of_one_name_as_there_may_be();
     test_names_of_one_hash_stay_apart();
     test_a_response_is_written_whole_or_not_at_all();
+    test_a_304_has_no_length_but_phps_own();
     test_a_cut_head_is_refused_at_every_byte();
     test_what_cannot_be_sent_is_refused();
     test_a_connection_field_without_end_is_refused();
