@@ -83,7 +83,7 @@ void askr_request_end(void)
 /* A script that is gone is PHP-FPM's 404, and one that may not be read its 403, with FPM's texts. */
 static bool may_run(const char *script)
 {
-    int error = askr_script_enter(script, sapi_get_request_time());
+    int error = askr_script_enter(script);
     if (error == 0)
         return true;
     bool is_forbidden = error == EACCES;

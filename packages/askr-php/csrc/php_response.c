@@ -112,6 +112,11 @@ static const char *reason_of(const char *status_line, size_t *len)
     return at;
 }
 
+static bool is_status(const sapi_header_struct *h)
+{
+    return h->header_len > 7 && (h->header[0] | 0x20) == 's' && strncasecmp(h->header, "Status:", 7) == 0;
+}
+
 int askr_response_send_headers(sapi_headers_struct *headers)
 {
     static head_writer w; /* kept from request to request */
@@ -126,7 +131,7 @@ int askr_response_send_headers(sapi_headers_struct *headers)
     /* CGI's Status field (RFC 3875 section 6.3.3) decides, as it does under PHP-FPM. */
     for (sapi_header_struct *h = zend_llist_get_first_ex(&headers->headers, &pos); h;
          h = zend_llist_get_next_ex(&headers->headers, &pos)) {
-        if (h->header_len > 7 && strncasecmp(h->header, "Status:", 7) == 0) {
+        if (is_status(h)) {
             const char *value = h->header + 7 + strspn(h->header + 7, " \t");
             unsigned code = (unsigned)strtoul(value, NULL, 10);
             if (code >= 100 && code <= 599) {
@@ -148,7 +153,7 @@ int askr_response_send_headers(sapi_headers_struct *headers)
     for (sapi_header_struct *h = zend_llist_get_first_ex(&headers->headers, &pos); h;
          h = zend_llist_get_next_ex(&headers->headers, &pos)) {
         const char *colon = memchr(h->header, ':', h->header_len);
-        if (!colon || colon == h->header || (h->header_len > 7 && strncasecmp(h->header, "Status:", 7) == 0))
+        if (!colon || colon == h->header || is_status(h))
             continue;
         const char *value = colon + 1, *end = h->header + h->header_len;
         while (value < end && (*value == ' ' || *value == '\t'))

@@ -66,9 +66,13 @@ static zend_result get_request_time(double *request_time)
 {
     askr_slice us = askr_ctx.xid ? askr_ctx.head.field[ASKR_FIELD_REQUEST_TIME_US] : (askr_slice){NULL, 0};
 
+    uint64_t count = 0;
+
     if (!us.len)
         return FAILURE;
-    *request_time = (double)strtoull(us.at, NULL, 10) / 1e6;
+    for (uint32_t i = 0; i < us.len && us.at[i] >= '0' && us.at[i] <= '9'; i++)
+        count = count * 10 + (uint64_t)(us.at[i] - '0');
+    *request_time = (double)count / 1e6;
     return SUCCESS;
 }
 

@@ -12,10 +12,10 @@
 void askr_script_startup(void);
 
 /*
- * Looks whether `path` can be run and enters its directory; `now_wall` is when the request came.  0, or the errno of access(2).
- * What was seen less than a second ago is believed, if OPcache holds the script anyway.
+ * Looks whether `path` can be run and enters its directory.  0, or the errno of access(2).  What was seen a moment ago is believed, if OPcache holds the script
+ * anyway: see LOOK_TTL_NS.
  */
-int askr_script_enter(const char *path, double now_wall);
+int askr_script_enter(const char *path);
 
 /* The script is over, and code of the application may run yet (shutdown functions, destructors, output and session handlers): back to the server's directory. */
 void askr_script_leave(void);

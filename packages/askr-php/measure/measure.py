@@ -78,7 +78,9 @@ CASES = {
 
 def use_kernel(path: Path) -> None:
     """Have askr_php take this file for its vendor kernel, in this process."""
-    spec = importlib.util.spec_from_file_location("_kernel_vendor", path)
+    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL)  # for one with the distribution's PHP
+    init = next(name for name in ("_kernel_vendor", "_kernel_system") if f"PyInit_{name}".encode() in path.read_bytes())
+    spec = importlib.util.spec_from_file_location(init, path)
     if spec is None or spec.loader is None:
         message = f"{path} is no extension module"
         raise SystemExit(message)

@@ -76,9 +76,8 @@ class Served:
         query: str = "",
         body: bytes = b"",
         headers: Sequence[tuple[bytes, bytes]] = (),
-        now_wall_s: float | None = None,
     ) -> int:
-        """Queue a request for `script` (a name below the root) that came at `now_wall_s`, and return its exchange."""
+        """Queue a request for `script` (a name below the root) and return its exchange."""
         target = f"/{script}" + (f"?{query}" if query else "")
         fields: Mapping[Field, bytes] = {
             Field.METHOD: method.encode(),
@@ -94,7 +93,7 @@ class Served:
             Field.SERVER_ADDR: b"127.0.0.1",
             Field.REMOTE_ADDR: b"127.0.0.1",
             Field.REMOTE_PORT: b"12345",
-            Field.REQUEST_TIME_US: str(int((now_wall_s or time.time()) * 1e6)).encode(),
+            Field.REQUEST_TIME_US: str(time.time_ns() // 1000).encode(),
             **({Field.CONTENT_LENGTH: str(len(body)).encode()} if body else {}),
         }
         head = encode_request_head(fields, headers)
