@@ -76,7 +76,7 @@ int askr_file_is_current(askr_file *f, const askr_tree *tree, const askr_identit
  * Reads all of representation i into memory, if that is sure to be the content that its identity stands for: the ctime
  * is at least ASKR_SETTLED_S old, and the same before and after.  A ctime moves with the kernel's tick (4 to 10 ms), with a whole second on
  * older file systems, with two on FAT: a younger file may have been written again without a trace.
- * nginx and Apache's mod_cache have no such rule and can serve a half-written file until it is written to once more.
+ * git distrusts an index entry that is as young as the index for the same reason ("racily clean").
  */
 #define ASKR_SETTLED_S 3
 int askr_file_read(askr_file *f, uint32_t i, int64_t now_wall_s);

@@ -1,7 +1,13 @@
 #include "askr_site_parts.h"
 
+#include <assert.h>
+
 #include "askr_conditions.h"
 #include "askr_put.h"
+
+static_assert(ASKR_CODING_NONE == (int)ASKR_ORIGINAL && ASKR_CODING_BR == (int)ASKR_BR &&
+                  ASKR_CODING_GZIP == (int)ASKR_GZIP,
+              "a coding is the number of its representation");
 
 /* askr_http.errors.ServerAnswer.RANGE_NOT_SATISFIABLE; a test compares. */
 static const uint8_t not_satisfiable[] = "askr: range not satisfiable";

@@ -1,6 +1,9 @@
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "askr_site_parts.h"
 #include "site_rig.h"
@@ -282,6 +285,42 @@ static void test_a_link_that_is_exchanged_all_the_time_opens_no_way_out(void)
     rig_free(&r);
 }
 
+/* From now on openat2 fails with `error` for this process, as under a container's filter or on a kernel that has none. */
+static void forbid_openat2(int error)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof rules / sizeof *rules, rules};
+    CHECK_EQUAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static void test_without_openat2_files_are_pythons(void)
+{
+    static const int errors[] = {ENOSYS, EPERM};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            rig r = rig_new(16, 64);
+            rig_put(&r, "a.txt", "a");
+            rig_expect(&r, "/a.txt", "a");
+            forbid_openat2(errors[i]);
+            rig_expect(&r, "/a.txt", "a"); /* it was looked up when that was possible */
+            r.now_mono_ns += UINT64_C(2000000000);
+            CHECK_EQUAL(rig_route(&r, "/a.txt").kind, ASKR_ROUTE_DEFER);
+            CHECK_EQUAL(rig_route(&r, "/index.php").kind, ASKR_ROUTE_DEFER);
+            CHECK_EQUAL(rig_route(&r, "/nothing").kind, ASKR_ROUTE_SCRIPT);
+            rig_free(&r);
+            _exit(0);
+        }
+        CHECK(!wait_is_dead(pid));
+    }
+}
+
 static void test_a_root_that_is_none_is_not_taken(void)
 {
     askr_site *site = NULL;
@@ -307,6 +346,7 @@ int main(void)
     test_a_file_that_changes_between_look_and_read_is_not_kept();
     test_content_in_memory_is_bounded();
     test_a_link_that_is_exchanged_all_the_time_opens_no_way_out();
+    test_without_openat2_files_are_pythons();
     test_a_root_that_is_none_is_not_taken();
     return 0;
 }
