@@ -131,8 +131,10 @@ static int build(askr_wire *w, const askr_wire_config *config, const char **what
     if (copy_texts(w) != ASKR_OK || make_buffers(w) != ASKR_OK)
         return fail(what, "allocating the wire");
     w->codec = (askr_codec_limits){.head_bytes = config->head_bytes, .target_bytes = config->target_bytes};
-    w->output = (askr_output_policy){
-        .memory_bytes = config->response_memory_bytes, .directory = w->config.spool_dir, .held_bytes = &w->held_bytes};
+    w->output = (askr_output_policy){.memory_bytes = config->response_memory_bytes,
+                                     .directory = w->config.spool_dir,
+                                     .held_bytes = &w->held_bytes,
+                                     .most_held = config->buffer_bytes / 2};
     askr_wheel_init(&w->wheel, askr_mono_ns());
     if (make_tables(w) != ASKR_OK)
         return fail(what, "making the tables of connections");
