@@ -57,6 +57,17 @@ def requests() -> Iterator[bytes]:
         yield wire + START + b"\r\n"
     yield BROWSER
     yield BROWSER * 2
+    for begun in (
+        b"X: a\r\n b",
+        b"X: a\r\n\tb",
+        b"X: a\r",
+        b"X: a\r\n\r",
+        b"X: a\rb",
+        b"X: a\n",
+        b"X: \0",
+    ):  # complete or not makes a difference
+        yield START + begun
+    yield START.replace(b"/ ", b"/%41%2F%c3%A9%7e ") + b"\r\n"
     yield START + b"Content-Length: 5\r\n\r\nhello" + START + b"\r\n" + START
     yield START + b"TE:\r\n" * 127 + b"\r\n"
     yield START + b"TE:\r\n" * 128 + b"\r\n"
