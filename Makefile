@@ -71,7 +71,7 @@ asan: need-system ## C tests under Address Sanitizer and Undefined Behaviour San
 tsan: need-system ## C tests under Thread Sanitizer
 	@$(MAKE) -f scripts/ctests.mk -j$$(nproc) MODE=tsan
 
-fuzz: need-fuzz ## fuzz the native wire's codec against the pure wire, for FUZZ_SECONDS=60
+fuzz: need-fuzz ## fuzz the native wire's parsers against the pure wire, for FUZZ_SECONDS=60
 	@$(MAKE) $(STAMPS)/venv
 	@bash scripts/fuzz.sh $(FUZZ_SECONDS)
 

@@ -2,6 +2,7 @@
 # fuzz.sh - coverage-guided fuzzing of the native wire against the pure wire; packages/askr-http/fuzz/README.md says more.
 #
 #   fuzz.sh SECONDS    build, and fuzz all targets for that long, side by side; the exit code is 1 when something was found
+#   fuzz.sh again TARGET FILE...    judge inputs again
 #   fuzz.sh merge      keep the smallest set of inputs, of the kept ones, the seeds and those that were found, that reaches what they reach
 #   fuzz.sh coverage   say what of the sources the seeds and the kept inputs reach
 #
@@ -53,7 +54,7 @@ fuzz() { # TARGET SECONDS
 
 for target in "${targets[@]}"; do mkdir -p "$out/found/$target" "$fuzz/corpus/$target"; done
 "$python" "$fuzz/seeds.py" "$out/seeds"
-case ${1:?usage: fuzz.sh SECONDS|merge|coverage} in
+case ${1:?usage: fuzz.sh SECONDS|again|merge|coverage} in
 merge)
     rm -rf "$out/merged"
     for target in "${targets[@]}"; do

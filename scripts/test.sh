@@ -35,7 +35,7 @@ must "Python environment, kernels of shared memory and of the native wire" make 
 stage "Static checks" bash scripts/lint.sh
 stage "C tests under Address and Undefined Behaviour Sanitizer" make asan
 stage "C tests under Thread Sanitizer" make tsan
-stage "Differential fuzzing of the codec, 60 s" make fuzz
+stage "Differential fuzzing of the codec and its neighbours, 60 s" make fuzz
 must "Kernel with the distribution's PHP" make kernel-system
 must "PHP from source, and the kernel with it" make kernel-vendor
 stage "Tests with the distribution's PHP" run_pytest system "${with_system_php[@]}"
