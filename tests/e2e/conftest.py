@@ -60,22 +60,27 @@ class Behaviours:
         self.process.declared.extend(patterns)
 
 
-@pytest.fixture(params=["native", "pure"])
-def wire(request: pytest.FixtureRequest) -> str:
-    """The wire of a server that a test starts for itself."""
-    return str(request.param)
-
-
 def builds() -> list[str]:
     """Return the PHP builds to test: the one that ASKR_PHP names, or all that are built."""
     return [os.environ["ASKR_PHP"]] if os.environ.get("ASKR_PHP") else list(kernel.available())
 
 
+def wires() -> list[str]:
+    """Return the wires to test: both with the first PHP that is built, the native one with every PHP, because PHP is behind both alike."""
+    return ["native", "pure"] if builds()[0] == kernel.available()[0] else ["native"]
+
+
 def variants() -> list[tuple[str, str, str]]:
-    """Return PHP, mode and wire of each server: the native wire with all, the pure one with the first PHP, because PHP is behind both alike."""
+    """Return PHP, mode and wire of each server that a module of tests shares."""
     modes = ("per-request", "worker")
     native = [(php, mode, "native") for php in builds() for mode in modes]
-    return native + ([(builds()[0], mode, "pure") for mode in modes] if builds()[0] == kernel.available()[0] else [])
+    return native + [(builds()[0], mode, wire) for wire in wires()[1:] for mode in modes]
+
+
+@pytest.fixture(params=wires())
+def wire(request: pytest.FixtureRequest) -> str:
+    """The wire of a server that a test starts for itself."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module", params=variants(), ids="-".join)
