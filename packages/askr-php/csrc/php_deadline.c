@@ -24,7 +24,7 @@ static void (*handler_of_php)(int);
 /* Read by the handler; the rest of this file writes them in an order that is right whenever it comes. */
 static volatile sig_atomic_t is_installed; /* SIGPROF is ours */
 static volatile sig_atomic_t is_armed;     /* by us; a timer of PHP's own is none of it */
-static volatile sig_atomic_t is_exact;     /* PHP has armed its own */
+static volatile sig_atomic_t is_exact;     /* the timer is PHP's own, or there is none */
 static volatile sig_atomic_t is_running;   /* a request with a deadline is in hand */
 static volatile int64_t deadline_cpu_ns, fires_cpu_ns;
 
@@ -60,7 +60,7 @@ static void on_sigprof(int signo)
             return;
         }
     }
-    is_exact = 1; /* it is PHP's from here on: the second signal (hard_timeout) and what ends the request */
+    is_exact = 1; /* it is PHP's from here on: also the second signal (hard_timeout), and what ends the request */
     is_armed = is_installed = 0;
     handler_of_php(signo);
 }
@@ -92,11 +92,21 @@ static int64_t cpu_ns(void)
     return seen_cpu_ns + (now - seen_mono_ns);
 }
 
+/*
+ * From now on the request has so many seconds.  A timer that fires sooner is left as it is, and one without a limit, too: the handler knows.  PHP's own way if the
+ * application has taken the signal, which it gets when it is due.
+ */
 static void begin(zend_long seconds)
 {
     zend_atomic_bool_store_ex(&EG(timed_out), false);
-    if (!is_installed)
-        install();
+    is_running = 0;
+    if (!is_installed) {
+        is_armed = 0;
+        is_exact = 1;
+        set_timer(0);
+        __real_zend_set_timeout(seconds, 0);
+        return;
+    }
     is_exact = 0;
     if (seconds <= 0 || seconds > 999999999) /* none, as PHP has it */
         return;
@@ -109,26 +119,16 @@ static void begin(zend_long seconds)
     }
 }
 
-/* A timer of PHP's own takes the place of ours. */
-static void give_way(void)
-{
-    is_running = 0;
-    if (is_armed)
-        set_timer(0);
-    is_armed = 0;
-    is_exact = 1;
-}
-
 void __wrap_zend_set_timeout(zend_long seconds, bool reset_signals)
 {
-    if (is_on && reset_signals) { /* a request begins */
-        EG(timeout_seconds) = seconds;
-        begin(seconds);
+    if (!is_on) {
+        __real_zend_set_timeout(seconds, reset_signals);
         return;
     }
-    if (is_on)
-        give_way();
-    __real_zend_set_timeout(seconds, reset_signals);
+    EG(timeout_seconds) = seconds;
+    if (reset_signals && !is_installed)
+        install();
+    begin(seconds);
 }
 
 void __wrap_zend_unset_timeout(void)
@@ -140,19 +140,40 @@ void __wrap_zend_unset_timeout(void)
         zend_atomic_bool_store_ex(&EG(timed_out), false);
 }
 
-/* ---- functions that can take the signal from us: PHP takes it back when the next request begins, and so do we ---- */
+/*
+ * ---- functions that can take the signal from us ----
+ *
+ * The application then gets it when the request's time is over, and not when our timer fires.  Per request PHP takes the signal back when the next one begins; in worker mode signal
+ * handlers last.
+ */
 
 static zif_handler pcntl_signal_of_php, pcntl_sigprocmask_of_php;
 
+static void let_go(void)
+{
+    if (is_running) {
+        int64_t left = deadline_cpu_ns - now_ns(CLOCK_PROCESS_CPUTIME_ID);
+        set_timer(left > 0 ? left : 1);
+    } else if (is_armed) {
+        set_timer(0);
+    }
+    is_running = is_armed = is_installed = 0;
+    is_exact = 1;
+}
+
 static void on_pcntl_signal(INTERNAL_FUNCTION_PARAMETERS)
 {
-    is_installed = 0;
+    zval *signo = ZEND_NUM_ARGS() > 0 ? ZEND_CALL_ARG(execute_data, 1) : NULL;
+
+    if (is_installed && signo && (Z_TYPE_P(signo) != IS_LONG || Z_LVAL_P(signo) == SIGPROF))
+        let_go();
     pcntl_signal_of_php(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
 static void on_pcntl_sigprocmask(INTERNAL_FUNCTION_PARAMETERS)
 {
-    is_installed = 0;
+    if (is_installed)
+        let_go();
     pcntl_sigprocmask_of_php(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
@@ -160,16 +181,18 @@ void askr_deadline_startup(void)
 {
     is_on = true;
     is_installed = is_armed = is_exact = is_running = 0;
-    if (askr_ctx.config->mode == ASKR_WORKER_MODE) /* there signal handlers last */
-        return;
+    handler_of_php = NULL;
     askr_watch("pcntl_signal", on_pcntl_signal, &pcntl_signal_of_php);
     askr_watch("pcntl_sigprocmask", on_pcntl_sigprocmask, &pcntl_sigprocmask_of_php);
 }
 
 void askr_deadline_begin(void)
 {
-    if (EG(timeout_seconds))
-        begin(EG(timeout_seconds));
+    if (!EG(timeout_seconds))
+        return;
+    if (!handler_of_php) /* the template's boot has set PHP's */
+        install();
+    begin(EG(timeout_seconds));
 }
 
 void askr_deadline_end(void)

@@ -6,7 +6,7 @@
 /*
  * max_execution_time.  PHP arms a timer of CPU time when a request begins and disarms it at the end: two system calls, and two more for the signal's handler per request, though nearly no
  * request ever runs out of time.  Here the timer stays armed from request to request: when it fires, the handler looks whether the request in hand has used its time, and if not, arms it
- * for the rest.  What a script sets itself (set_time_limit) is PHP's own timer, as ever.
+ * for the rest.  set_time_limit() moves the request's deadline the same way.
  *
  * When a request began is known to 10 ms of CPU time, in its favour: the process's CPU clock costs a system call, so it is read only if the last look is so long ago on the clock that costs
  * none; meanwhile the process can have used no more CPU than time has passed.

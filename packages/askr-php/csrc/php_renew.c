@@ -12,7 +12,8 @@
  *   what lies around elsewhere    php_leftovers.c                          php_leftovers.c
  *   superglobals                  zval_ptr_dtor of each of PG(http_globals) php_hash_environment, auto globals again
  *   SAPI: headers, body, uploads  sapi_deactivate                          sapi_activate (reads a POST body)
- *   errors, timeout, stat cache   cleared                                  timeout armed again
+ *   errors, stat cache            cleared
+ *   time limit                    php_deadline.c                           php_deadline.c
  *
  * [leak-renew-1] php_hash_environment() overwrites PG(http_globals) without freeing it, because request start-up finds it empty; the input filter's arrays
  * are overwritten by sapi_activate() the same way.  Both are destroyed before.

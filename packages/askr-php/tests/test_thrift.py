@@ -290,6 +290,33 @@ def test_a_time_limit_is_for_each_request_alone(tmp_path: Path, php: KernelName,
             let_it_be_replaced(served, mode)
 
 
+def test_a_script_moves_its_own_time_limit(tmp_path: Path, php: KernelName, mode: str) -> None:
+    write(tmp_path, "hello.php", "echo 'hello';")
+    spin = "echo 'begun'; while (true) { $x = hash('sha1', 'x'); }"
+    write(tmp_path, "less.php", "set_time_limit(1); " + spin)
+    write(tmp_path, "again.php", f"{BURN} set_time_limit(1); burn(0.7); set_time_limit(1); burn(0.7); echo 'done';")
+    with serving(tmp_path, kernel=php, script=script_for(tmp_path, mode), ini="max_execution_time=60") as served:
+        for script, body in (("hello.php", b"hello"), ("again.php", b"done"), ("less.php", b"begun")):
+            answer = served.get(script)
+            assert (answer.is_failed, answer.body) == (False, body)
+        let_it_be_replaced(served, mode)
+        assert served.get("hello.php").body == b"hello"
+
+
+def test_a_script_that_takes_the_timers_signal_gets_it_when_its_time_is_over(tmp_path: Path, php: KernelName) -> None:
+    write(tmp_path, "burn.php", f"{BURN} burn(0.7); echo 'done';")
+    write(
+        tmp_path,
+        "take.php",
+        f"{BURN} if (!function_exists('pcntl_signal')) {{ die('1'); }} pcntl_async_signals(true); $at = null;"
+        "pcntl_signal(SIGPROF, function () use (&$at) { $at = used(); });"
+        "for ($begun = used(); $at === null;) { burn(0.01); } echo $at - $begun;",
+    )
+    with serving(tmp_path, kernel=php, ini="max_execution_time=1") as served:
+        assert served.get("burn.php").body == b"done"
+        assert float(served.get("take.php").body) > 0.8  # and not what burn.php had left over
+
+
 def test_a_script_that_takes_the_timers_signal_has_it_for_one_request(tmp_path: Path, php: KernelName) -> None:
     write(tmp_path, "take.php", "if (function_exists('pcntl_signal')) { pcntl_signal(SIGPROF, SIG_IGN); } echo 'done';")
     write(tmp_path, "spin.php", "echo 'begun'; while (true) { $x = hash('sha1', 'x'); }")
