@@ -163,6 +163,7 @@ void *askr_loop_main(void *wire)
     while (!(orders & ASKR_ORDER_STOP)) {
         int n = epoll_wait(w->epoll, events, EVENTS_A_TURN, timeout_ms(w));
         askr_clock_update(&w->clock);
+        askr_wheel_advance(&w->wheel, w->clock.now_mono_ns);
         askr_tally_add(&w->tally.turns, 1);
         w->turn_events = n;
         for (int i = 0; i < n; i++) {

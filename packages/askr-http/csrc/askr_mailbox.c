@@ -15,6 +15,8 @@
  * [order-mailbox-2] `is_rung` is 1 from the moment that the bell is about to be rung until the reader looks.  Writer: store tail, then exchange
  * is_rung with 1; it rings when that was 0.  Reader: empty the eventfd, store 0 in is_rung, then load tail.  All of these are seq_cst: if the
  * writer's exchange finds 1, it comes before the reader's store of 0, and so the reader's load of tail after it sees the record.
+ * A reader that finds the eventfd empty has come between the writer's exchange and its ring: it leaves is_rung at 1, because the ring is
+ * still to come and has to be taken then (else the eventfd would stay readable, and a loop that waits for it would spin).
  */
 struct askr_mailbox {
     uint8_t *cells;
@@ -96,9 +98,8 @@ uint32_t askr_mailbox_take(askr_mailbox *m, void *items, uint32_t cap)
     uint64_t rings, tail, head = atomic_load_explicit(&m->head, memory_order_relaxed);
     uint32_t n = 0;
     if (atomic_load_explicit(&m->is_rung, memory_order_seq_cst) != 0) { /* [order-mailbox-2] */
-        ssize_t got = read(m->fd, &rings, sizeof rings);
-        (void)got;
-        atomic_store_explicit(&m->is_rung, 0, memory_order_seq_cst);
+        if (read(m->fd, &rings, sizeof rings) == (ssize_t)sizeof rings)
+            atomic_store_explicit(&m->is_rung, 0, memory_order_seq_cst);
     }
     tail = atomic_load_explicit(&m->tail, memory_order_seq_cst);
     for (; n < cap && head != tail; n++, head++)

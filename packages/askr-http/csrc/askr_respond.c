@@ -118,7 +118,7 @@ static askr_course send_file(askr_wire *w, askr_connection *c, const askr_static
     const askr_request *rq = &w->request;
     size_t head = w->batch_len;
     w->batch_len = 0;
-    if (askr_output_put(&c->out, &w->output, w->batch, head) != ASKR_OK) {
+    if (askr_output_put(&c->out, &w->heads, w->batch, head) != ASKR_OK) {
         askr_file_release(file);
         askr_connection_cut(w, c, 1);
         return ASKR_GONE;

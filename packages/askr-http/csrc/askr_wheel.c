@@ -91,16 +91,22 @@ uint64_t askr_wheel_next(const askr_wheel *w)
     return tick == UINT64_MAX ? UINT64_MAX : tick << ASKR_WHEEL_TICK;
 }
 
-askr_timer *askr_wheel_take(askr_wheel *w, uint64_t now_mono_ns)
+void askr_wheel_advance(askr_wheel *w, uint64_t now_mono_ns)
 {
     uint64_t now = now_mono_ns >> ASKR_WHEEL_TICK;
     uint32_t bucket = 0;
     if (now <= w->tick)
+        return;
+    uint64_t due = first(w, &bucket);
+    w->tick = now < due ? now : due - 1; /* what is due stays ahead until it is taken */
+}
+
+askr_timer *askr_wheel_take(askr_wheel *w, uint64_t now_mono_ns)
+{
+    uint32_t bucket = 0;
+    askr_wheel_advance(w, now_mono_ns);
+    if (first(w, &bucket) > now_mono_ns >> ASKR_WHEEL_TICK)
         return NULL;
-    if (first(w, &bucket) > now) {
-        w->tick = now;
-        return NULL;
-    }
     askr_timer *t = w->buckets[bucket];
     askr_wheel_clear(w, t);
     return t;

@@ -40,6 +40,8 @@ static inline int askr_timer_is_set(const askr_timer *t)
 /* Lets it fire at at_mono_ns; one that is set already is moved. */
 void askr_wheel_set(askr_wheel *w, askr_timer *t, uint64_t at_mono_ns);
 void askr_wheel_clear(askr_wheel *w, askr_timer *t);
+/* Time has passed: called before timers are set, because how exactly one is placed depends on how far away it is. */
+void askr_wheel_advance(askr_wheel *w, uint64_t now_mono_ns);
 /* When the next timer fires; UINT64_MAX: there is none. */
 uint64_t askr_wheel_next(const askr_wheel *w);
 /* Takes a timer that has fired, NULL when no other has. */

@@ -135,6 +135,7 @@ static int build(askr_wire *w, const askr_wire_config *config, const char **what
                                      .directory = w->config.spool_dir,
                                      .held_bytes = &w->held_bytes,
                                      .most_held = config->buffer_bytes / 2};
+    w->heads = (askr_output_policy){.memory_bytes = ASKR_BATCH_BYTES, .held_bytes = &w->held_bytes};
     askr_wheel_init(&w->wheel, askr_mono_ns());
     if (make_tables(w) != ASKR_OK)
         return fail(what, "making the tables of connections");

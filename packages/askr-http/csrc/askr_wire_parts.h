@@ -54,6 +54,7 @@ struct askr_wire {
     askr_codec_limits codec;
     askr_wire_config config; /* its pointers are ours */
     askr_output_policy output;
+    askr_output_policy heads; /* of heads that a file follows: they stay in memory */
     uint64_t held_bytes;
     askr_slots *connections;
     askr_addresses *addresses; /* NULL: no limit per address */

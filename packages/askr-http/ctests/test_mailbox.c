@@ -1,12 +1,14 @@
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "../../askr-shm/ctests/testing.h"
 #include "askr_mailbox.h"
 
 /* Nothing is lost, doubled or out of order, and a reader that sleeps whenever it is allowed to is always woken (else the alarm rings). */
 
-enum { MANY = 200000, CAPACITY = 64 };
+enum { MANY = 200000, CAPACITY = 64, ROUNDS = 20000 };
 
 typedef struct {
     uint64_t number, check;
@@ -64,6 +66,43 @@ static int is_ringing(void)
     return poll(&bell, 1, 0);
 }
 
+static _Atomic uint64_t rung, taken;
+
+static void *ring_in_rounds(void *argument)
+{
+    (void)argument;
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        const item it = {.number = i};
+        CHECK_EQUAL(askr_mailbox_put(box, &it), ASKR_OK);
+        askr_mailbox_ring(box);
+        atomic_store(&rung, i);
+        while (atomic_load(&taken) != i)
+            (void)sched_yield();
+    }
+    return NULL;
+}
+
+/* A reader that looks without being told may come in the middle of a ring; afterwards the bell must not be left ringing for ever. */
+static void a_reader_that_looks_too_early_leaves_no_bell_ringing(void)
+{
+    pthread_t writer;
+    CHECK_EQUAL(askr_mailbox_create(4, sizeof(item), &box), ASKR_OK);
+    CHECK_EQUAL(pthread_create(&writer, NULL, ring_in_rounds, NULL), 0);
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        item out;
+        while (askr_mailbox_take(box, &out, 1) == 0) {
+        }
+        CHECK_EQUAL(out.number, i);
+        while (atomic_load(&rung) != i)
+            CHECK_EQUAL(askr_mailbox_take(box, &out, 1), 0);
+        CHECK_EQUAL(askr_mailbox_take(box, &out, 1), 0);
+        CHECK(!is_ringing());
+        atomic_store(&taken, i);
+    }
+    CHECK_EQUAL(pthread_join(writer, NULL), 0);
+    askr_mailbox_destroy(box);
+}
+
 static void a_full_box_refuses_and_keeps_what_it_has(void)
 {
     item it = {0}, out[8];
@@ -93,6 +132,7 @@ static void the_bell_rings_once_until_the_reader_looks(void)
     uint64_t rings;
     CHECK_EQUAL(read(askr_mailbox_fd(box), &rings, sizeof rings), sizeof rings);
     CHECK_EQUAL(rings, 1);
+    CHECK_EQUAL(write(askr_mailbox_fd(box), &rings, sizeof rings), sizeof rings);
     CHECK_EQUAL(askr_mailbox_take(box, &out, 1), 0);
     askr_mailbox_ring(box);
     CHECK(is_ringing());
@@ -107,6 +147,7 @@ int main(void)
     a_full_box_refuses_and_keeps_what_it_has();
     the_bell_rings_once_until_the_reader_looks();
     a_sleeping_reader_gets_everything_in_order();
+    a_reader_that_looks_too_early_leaves_no_bell_ringing();
     askr_mailbox *none;
     CHECK_EQUAL(askr_mailbox_create(0, 8, &none), ASKR_EINVAL);
     CHECK_EQUAL(askr_mailbox_create(8, 0, &none), ASKR_EINVAL);

@@ -107,6 +107,27 @@ static void timers_that_lie_together_fire_together(void)
     CHECK(moments <= 2);
 }
 
+static void a_long_sleep_makes_no_timer_late(void)
+{
+    askr_wheel_init(&wheel, 0);
+    memset(entries, 0, sizeof entries);
+    set(&entries[0], 0, 60000 * MS); /* due while nobody looks */
+    uint64_t now = 10000000 * MS;
+    askr_wheel_advance(&wheel, now);
+    set(&entries[1], now, 15000 * MS);
+    CHECK(askr_wheel_take(&wheel, now) == &entries[0].timer);
+    CHECK(askr_wheel_take(&wheel, now) == NULL);
+    set(&entries[2], now, 15000 * MS);
+    CHECK(entries[2].timer.fires_mono_ns <= entries[2].most);
+    askr_wheel_clear(&wheel, &entries[1].timer);
+    CHECK(askr_wheel_take(&wheel, entries[2].at - 1) == NULL);
+    CHECK(askr_wheel_take(&wheel, entries[2].most) == &entries[2].timer);
+    now = 30000000 * MS; /* and with none at all */
+    askr_wheel_advance(&wheel, now);
+    set(&entries[3], now, 15000 * MS);
+    CHECK(entries[3].timer.fires_mono_ns <= entries[3].most);
+}
+
 static void a_time_beyond_the_wheel_is_no_time_without_end(void)
 {
     askr_wheel_init(&wheel, 5 * MS);
@@ -126,6 +147,7 @@ int main(void)
     an_empty_wheel_has_no_next_timer();
     a_timer_that_was_moved_fires_once();
     timers_that_lie_together_fire_together();
+    a_long_sleep_makes_no_timer_late();
     a_time_beyond_the_wheel_is_no_time_without_end();
     printf("ok\n");
     return 0;

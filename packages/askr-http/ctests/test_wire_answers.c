@@ -32,6 +32,25 @@ static void a_connection_is_kept_for_static_fixed_and_php_answers(void)
     rig_free(r);
 }
 
+static void a_file_follows_its_head_however_little_memory_responses_may_have(void)
+{
+    rig *r = rig_new();
+    r->config.response_memory_bytes = 64; /* less than a head */
+    rig_start(r);
+    int fd = client_open(r);
+    client_send(fd, SMALL GET("/big.bin") SMALL GET("/big.bin") PHP);
+    for (int i = 0; i < 2; i++) {
+        response big;
+        client_expect(fd, 200, SMALL_BODY);
+        CHECK(client_read(fd, 0, &big));
+        CHECK(big.is_whole && big.body_bytes == BIG_BYTES && big.body[12345] == big_byte(12345));
+        response_free(&big);
+    }
+    client_expect(fd, 200, "hello");
+    (void)close(fd);
+    rig_free(r);
+}
+
 static void head_is_answered_without_a_body(void)
 {
     rig *r = rig_new();
@@ -372,6 +391,7 @@ int main(void)
 {
     (void)alarm(110);
     RUN(a_connection_is_kept_for_static_fixed_and_php_answers);
+    RUN(a_file_follows_its_head_however_little_memory_responses_may_have);
     RUN(head_is_answered_without_a_body);
     RUN(pipelined_requests_are_answered_in_order);
     RUN(a_flood_of_requests_is_answered_in_turns);
