@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "askr_ascii.h"
 #include "askr_head.h"
 #include "askr_put.h"
 
@@ -9,8 +10,8 @@
  * What PHP is told about a request.  One pass finds names that come again, one writes; the rules are those of askr_http.cgi.
  *
  * Equal names are found by the codec's hash: a set of 64 bits says that a hash is new, which it nearly always is, and only otherwise are the
- * fields before it looked through.  The codec's limit of 128 fields bounds what a hostile client can make of that: 8,128 comparisons of two
- * numbers, and of names of 16 KiB in all where the hashes were made to be equal.
+ * fields before it looked through.  The codec's limits bound what a client can make of that whose names were made to have one hash: 8,128
+ * comparisons of names that are 16 KiB in all, which are made by words for its sake (130 us; by bytes it was 700).
  */
 #define RECORD_BYTES 8u
 
@@ -64,19 +65,9 @@ typedef struct {
 } name_chains;
 _Static_assert(ASKR_REQUEST_FIELDS < UINT8_MAX, "an index + 1 is one byte");
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
 static int is_same_name(askr_slice a, askr_slice b)
 {
-    if (a.len != b.len)
-        return 0;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
-            return 0;
-    return 1;
+    return a.len == b.len && askr_ascii_same(a.at, b.at, a.len);
 }
 
 static void find_chains(const askr_request *rq, uint32_t count, name_chains *chains)

@@ -1,3 +1,4 @@
+#include "askr_ascii.h"
 #include "askr_cgi.h"
 #include "askr_head.h"
 #include "fence.h"
@@ -250,8 +251,24 @@ static void test_any_bytes_are_a_head_or_refused(void)
     fence_free(in);
 }
 
+/* Names are compared by words and then by bytes: each pair of bytes, in the word and behind it. */
+static void test_names_are_the_same_when_each_byte_is_but_for_case(void)
+{
+    uint8_t a[9], b[9];
+    memset(a, 'x', sizeof a);
+    memset(b, 'X', sizeof b);
+    for (size_t at = 0; at < sizeof a; at += 4)
+        for (int pair = 0; pair < 256 * 256; pair++) {
+            a[at] = (uint8_t)pair;
+            b[at] = (uint8_t)(pair >> 8);
+            CHECK_EQUAL(askr_ascii_same(a, b, sizeof a), askr_ascii_lower(a[at]) == askr_ascii_lower(b[at]));
+            a[at] = b[at] = 'x';
+        }
+}
+
 int main(void)
 {
+    test_names_are_the_same_when_each_byte_is_but_for_case();
     test_a_request_is_written_whole_or_not_at_all();
     test_as_many_fields_of_one_name_as_there_may_be();
     test_names_of_one_hash_stay_apart();
