@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,22 @@ def test_a_stopped_worker_holds_its_own_request_only(start: Callable[..., Behavi
         finally:
             os.kill(stopped, signal.SIGCONT)
         assert held.receive().body == str(stopped).encode()
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_stopped_idle_worker_holds_nothing_up(start: Callable[..., Behaviours], *, is_chunked: bool) -> None:
+    address = start()
+    with pool_of(address.process.pid) as pool:
+        for stopped in pool.worker_pids(WORKERS)[:-1]:  # all but one
+            os.kill(stopped, signal.SIGSTOP)
+            address.wait_for(partial(processes.is_stopped, stopped))
+        try:
+            with Client(address) as client:
+                for _ in range(5):  # one at a time: nobody else asks, and whoever is woken may be a stopped one
+                    assert client.request("POST", "/sha1.php", body=b"x", chunked=is_chunked).status == 200
+        finally:
+            for stopped in pool.worker_pids(WORKERS)[:-1]:
+                os.kill(stopped, signal.SIGCONT)
 
 
 def test_running_out_of_descriptors_ends_with_the_shortage(start: Callable[..., Behaviours]) -> None:

@@ -444,6 +444,14 @@ def test_a_client_that_left_before_its_answer_is_a_499(root: Path, tmp_path: Pat
     assert [json.loads(line)["status"] for line in path.read_text().splitlines()] == [499]
 
 
+def test_a_line_that_comes_with_a_hand_over_does_not_wait_for_the_next(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with running_front(root, change=partial(replace, access_log=str(path))) as front, front.connect() as client:
+        client.send(HOT + b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20_000)  # handed over, and no line of Python's
+        assert client.answer().body == b"static"
+        wait_until(lambda: path.stat().st_size > 0)
+
+
 def test_lines_reach_the_log_while_the_front_runs_and_none_is_lost(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "log"
     with (

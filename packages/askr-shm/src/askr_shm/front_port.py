@@ -91,6 +91,10 @@ class FrontPort:
         )
         check(code, "submit a request", ffi)
 
+    def wake_another(self) -> None:
+        """Wake one more worker if requests are queued: the one that was woken may be stopped, or find no CPU."""
+        lib.askr_front_wake_another(self._pool.handle)
+
     def completions(self) -> list[int]:
         """Return the exchanges that have news, each once; from an empty list on, `eventfd` tells when there are more."""
         found: dict[int, None] = {}

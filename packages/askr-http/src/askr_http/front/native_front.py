@@ -163,12 +163,12 @@ class NativeFront:
         if events.has_more:  # after others have had their turn
             self._context.loop.call_soon(self._on_events)
         self._warn()
-        if events.handed or events.is_drained or self._log is None:
+        if self._log is None:
             return
-        # Lines: the first ones may wait for more, but if we are told again a lot has come.
+        # Lines, perhaps: the first ones may wait for more, but if we are told again, and of nothing else, a lot has come.
         if self._log_timer is None:
             self._log_timer = self._context.loop.call_later(_LOG_DELAY_S, self._pull_log)
-        else:
+        elif not events.handed and not events.is_drained:
             self._log_timer.cancel()
             self._pull_log()
 

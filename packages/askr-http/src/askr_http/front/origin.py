@@ -29,6 +29,7 @@ log = logging.getLogger("askr.front")
 
 _PIECE_BYTES: Final = 128 * 1024
 _PIECES_A_TURN: Final = 8  # of one exchange; then other connections have their turn
+_WAKE_AGAIN_S: Final = 0.01  # one worker is woken for a request; if nobody has taken it by then, another one is
 _WHOLE_BYTES: Final = 256 * 1024  # a complete response up to this goes out in one write
 
 
@@ -86,6 +87,8 @@ class PhpOrigin:
         self._most_uploads: Final = most_uploads
         self._uploads = 0
         self._calls: Final[dict[int, _Call]] = {}
+        self._queued: Final[set[int]] = set()  # as far as is known
+        self._queue_timer: asyncio.TimerHandle | None = None
         self._loop: Final = asyncio.get_running_loop()
 
     def open(self) -> None:
@@ -96,6 +99,8 @@ class PhpOrigin:
     def close(self) -> None:
         """Give up what is under way."""
         self._loop.remove_reader(self._port.eventfd)
+        if self._queue_timer is not None:
+            self._queue_timer.cancel()
         for call in list(self._calls.values()):
             self._abandon(call)
 
@@ -175,7 +180,29 @@ class PhpOrigin:
                 self._release(xid)
         call = _Call(xid, ResponseBuffer(self._limits.response_memory_bytes, self._spool_dir), deadline)
         self._calls[xid] = call
+        self._watch_queue(xid)
         return call
+
+    def _watch_queue(self, xid: int) -> None:
+        self._queued.add(xid)
+        if self._queue_timer is None:
+            self._queue_timer = self._loop.call_later(_WAKE_AGAIN_S, self._look_at_queue)
+
+    def _look_at_queue(self) -> None:
+        """Show what is still queued to another worker."""
+        self._queue_timer = None
+        for xid in list(self._queued):
+            if not self._is_queued(xid):
+                self._queued.discard(xid)
+        if self._queued:
+            self._port.wake_another()
+            self._queue_timer = self._loop.call_later(_WAKE_AGAIN_S, self._look_at_queue)
+
+    def _is_queued(self, xid: int) -> bool:
+        try:
+            return self._port.observe(xid).state is ExchangeState.QUEUED
+        except ShmError:  # it was released, or written over
+            return False
 
     def _open_upload(self) -> int:
         """Return a new exchange for a body that is still to come.
@@ -287,6 +314,7 @@ class PhpOrigin:
     def _forget(self, call: _Call) -> None:
         call.is_final = True
         self._calls.pop(call.xid, None)
+        self._queued.discard(call.xid)
 
     def _release(self, xid: int) -> None:
         try:

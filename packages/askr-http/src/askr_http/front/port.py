@@ -26,6 +26,9 @@ class Port(Protocol):
     ) -> None:
         """See FrontPort."""
 
+    def wake_another(self) -> None:
+        """See FrontPort."""
+
     def completions(self) -> list[int]:
         """See FrontPort."""
 
