@@ -6,6 +6,8 @@
 
 #include "askr_turn.h"
 
+enum { PRESSED_RECEIVE_BYTES = 4096 };
+
 static const askr_slice dash = {(const uint8_t *)"-", 1};
 
 /* ---- the view ---- */
@@ -35,13 +37,20 @@ static int view_keep(askr_wire *w, askr_connection *c)
     return rc;
 }
 
+/* As much memory as may be is held: accepting pauses, bodies are refused, and what is read ahead is little. */
+static int is_pressed(const askr_wire *w)
+{
+    return w->held_bytes > w->config.buffer_bytes;
+}
+
 /* Reads once.  Bytes are now in the view, or has_eof or is_broken says that none will come; ASKR_ESYS: no memory. */
 static int receive(askr_wire *w, askr_connection *c)
 {
     if (view_keep(w, c) != ASKR_OK)
         return ASKR_ESYS;
-    int64_t n = c->transport.ops->receive(&c->transport, w->received, ASKR_RECEIVE_BYTES);
-    if (n < ASKR_RECEIVE_BYTES) { /* a short read: further bytes are another edge */
+    const int64_t cap = is_pressed(w) ? PRESSED_RECEIVE_BYTES : ASKR_RECEIVE_BYTES;
+    int64_t n = c->transport.ops->receive(&c->transport, w->received, (size_t)cap);
+    if (n < cap) { /* a short read: further bytes are another edge */
         c->is_readable = 0;
         c->has_eof = c->has_fin || n == 0;
         c->has_fin = c->has_eof;
@@ -186,6 +195,8 @@ static askr_course body_step(askr_wire *w, askr_connection *c)
         c->scanned = 0;
         return ASKR_GO_ON;
     }
+    if (c->is_readable && is_pressed(w)) /* else 8,192 bodies of 256 KiB would be 2 GiB */
+        return askr_respond_refused(w, c, ASKR_ANSWER_BUSY);
     if (c->is_readable) {
         if (w->turn_received >= ASKR_TURN_RECEIVED)
             return ASKR_LATER;
