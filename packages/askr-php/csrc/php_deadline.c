@@ -28,6 +28,8 @@ static volatile sig_atomic_t is_exact;     /* the timer is PHP's own, or there i
 static volatile sig_atomic_t is_running;   /* a request with a deadline is in hand */
 static volatile int64_t deadline_cpu_ns, fires_cpu_ns;
 
+static int64_t seen_cpu_ns, seen_mono_ns; /* the last look at the process's CPU clock; 0: none */
+
 static int64_t now_ns(clockid_t clock)
 {
     struct timespec now;
@@ -82,7 +84,6 @@ static void install(void)
 /* The process's CPU time now; never less than it is. */
 static int64_t cpu_ns(void)
 {
-    static int64_t seen_cpu_ns, seen_mono_ns;
     int64_t now = now_ns(CLOCK_MONOTONIC);
 
     if (seen_mono_ns == 0 || now - seen_mono_ns > LOOK_TTL_NS) {
@@ -181,9 +182,16 @@ void askr_deadline_startup(void)
 {
     is_on = true;
     is_installed = is_armed = is_exact = is_running = 0;
+    seen_mono_ns = 0;
     handler_of_php = NULL;
     askr_watch("pcntl_signal", on_pcntl_signal, &pcntl_signal_of_php);
     askr_watch("pcntl_sigprocmask", on_pcntl_sigprocmask, &pcntl_sigprocmask_of_php);
+}
+
+void askr_deadline_forget(void)
+{
+    is_armed = is_running = 0;
+    seen_mono_ns = 0;
 }
 
 void askr_deadline_begin(void)
@@ -204,6 +212,10 @@ void askr_deadline_end(void)
 #else
 
 void askr_deadline_startup(void)
+{
+}
+
+void askr_deadline_forget(void)
 {
 }
 

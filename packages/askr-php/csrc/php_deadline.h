@@ -16,6 +16,8 @@
 
 /* In a new worker: timers are not inherited. */
 void askr_deadline_startup(void);
+/* A child that the application has forked: it has no timer, and a CPU clock of its own. */
+void askr_deadline_forget(void);
 /* Worker mode: a request begins, and has ended. */
 void askr_deadline_begin(void);
 void askr_deadline_end(void);

@@ -11,8 +11,13 @@ enum {
     ROOM = 40
 }; /* a request's variables: about 25 of CGI and PHP, and the header fields that a browser sends; it grows if there are more */
 
+#define KEPT_BYTES_MOST                                                                                                \
+    (256u * 1024u) /* an environment has some KiB; one whose values are always new is imported instead */
+
 static const askr_constant *constant_rows;
 static HashTable made; /* by malloc: it outlives requests */
+static HashTable kept; /* the strings in it that were made after startup */
+static size_t kept_bytes;
 static bool has_table;
 static char **seen; /* the entries of `environ` that it was made from */
 static size_t seen_count;
@@ -57,9 +62,23 @@ static bool see(void)
     return true;
 }
 
+/*
+ * A string of the table lives for ever: the application may hold it longer than any table does, and PHP takes a string that it holds alone, and that is not
+ * interned, for one of a request's own memory, which it may make longer in place.  (ini_get() copies its values for the same reason.)
+ */
 static zend_string *lasting(const char *text, size_t n, bool is_startup)
 {
-    return is_startup ? zend_string_init_interned(text, n, 1) : zend_string_init(text, n, 1);
+    if (is_startup)
+        return zend_string_init_interned(text, n, 1);
+    zend_string *string = zend_hash_str_find_ptr(&kept, text, n);
+    if (string)
+        return string;
+    string = zend_string_init(text, n, 1);
+    zend_string_hash_val(string);
+    GC_ADD_FLAGS(string, IS_STR_INTERNED | IS_STR_PERMANENT);
+    zend_hash_add_new_ptr(&kept, string, string);
+    kept_bytes += n;
+    return string;
 }
 
 static void put(zend_string *key, zend_ulong number, const char *text, size_t n, bool is_startup)
@@ -76,9 +95,7 @@ static void put(zend_string *key, zend_ulong number, const char *text, size_t n,
     }
 }
 
-/*
- * What is made later than at startup is counted by reference, which is right in worker mode only: at the end of a request PHP throws its memory away without giving references back.
- */
+/* All strings in it are interned, so that it can be copied as bytes. */
 static void make(bool is_startup)
 {
     zval imported, *value;
@@ -103,8 +120,7 @@ static void make(bool is_startup)
         put(name, 0, row->value, strlen(row->value), is_startup);
         zend_string_release(name);
     }
-    if (is_startup) /* all strings in it are interned, so that it can be copied as bytes */
-        GC_ADD_FLAGS(&made, IS_ARRAY_IMMUTABLE);
+    GC_ADD_FLAGS(&made, IS_ARRAY_IMMUTABLE);
     has_table = true;
     is_stale = !see();
 }
@@ -118,6 +134,7 @@ static void on_putenv(INTERNAL_FUNCTION_PARAMETERS)
 void askr_environ_startup(const askr_constant *constants)
 {
     constant_rows = constants;
+    zend_hash_init(&kept, 0, NULL, NULL, 1);
     make(true);
 }
 
@@ -144,7 +161,7 @@ static HashTable *import(void)
 HashTable *askr_environ_copy(void)
 {
     if (is_stale || !is_as_seen()) {
-        if (!is_quiet || !is_worker_mode())
+        if (!is_quiet || !is_worker_mode() || kept_bytes > KEPT_BYTES_MOST)
             return import();
         make(false);
     }

@@ -66,6 +66,7 @@ static void on_stranger(void)
     askr_ctx.role = ASKR_ROLE_STRANGER;
     SG(rfc1867_uploaded_files) = NULL;
     askr_accel_forget();
+    askr_deadline_forget();
     signal(SIGTERM, SIG_DFL);
 }
 

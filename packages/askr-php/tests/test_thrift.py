@@ -210,6 +210,34 @@ def test_putenv_is_seen_in_server_variables_as_long_as_it_lasts(served: Served, 
     assert seen_in(served, "show.php") == [None, False]
 
 
+def test_an_application_may_keep_and_change_what_was_in_server_variables(tmp_path: Path, php: KernelName) -> None:
+    write(tmp_path, "put.php", "putenv('ASKR_TEST_B=' . $_GET['to']);")
+    write(tmp_path, "keep.php", "global $kept; foreach ($_SERVER as $k => $v) { $kept[] = $k; $kept[] = $v; }")
+    write(tmp_path, "show.php", "echo $_SERVER['ASKR_TEST_B'];")
+    write(
+        tmp_path,
+        "change.php",
+        "global $kept; foreach ($kept as &$v) { $v .= str_repeat('x', 500); } unset($v); echo count($kept); $kept = [];",
+    )
+    with serving(tmp_path, kernel=php, script=script_for(tmp_path, "worker")) as served:
+        for text in (b"1" * 40, b"2" * 40):  # each stays as it is for long enough to be remembered
+            served.get("put.php", "to=" + text.decode())
+            assert [served.get("show.php").body for _ in range(3)] == [text] * 3
+            if text[:1] == b"1":
+                served.get("keep.php")
+        assert int(served.get("change.php").body) > 40
+        assert served.get("show.php").body == b"2" * 40
+
+
+def test_an_environment_that_is_always_another_is_right_all_the_same(tmp_path: Path, php: KernelName) -> None:
+    write(tmp_path, "put.php", "putenv('ASKR_TEST_B=' . str_repeat($_GET['to'], 40000));")
+    write(tmp_path, "show.php", "echo $_SERVER['ASKR_TEST_B'][0], strlen($_SERVER['ASKR_TEST_B']);")
+    with serving(tmp_path, kernel=php, script=script_for(tmp_path, "worker")) as served:
+        for letter in "abcdefghij":
+            served.get("put.php", f"to={letter}")
+            assert [served.get("show.php").body for _ in range(3)] == [b"%c40000" % ord(letter)] * 3
+
+
 def test_what_boot_puts_into_the_environment_is_in_server_variables(tmp_path: Path, php: KernelName) -> None:
     write(tmp_path, "a.php", "echo json_encode([$_SERVER['ASKR_TEST_C'], $_SERVER['QUERY_STRING']]);")
     script = script_for(tmp_path, "worker", "putenv('ASKR_TEST_C=booted');")
@@ -301,6 +329,18 @@ def test_a_script_moves_its_own_time_limit(tmp_path: Path, php: KernelName, mode
             assert (answer.is_failed, answer.body) == (False, body)
         let_it_be_replaced(served, mode)
         assert served.get("hello.php").body == b"hello"
+
+
+def test_a_child_that_a_script_forks_has_the_time_limit_that_it_sets(tmp_path: Path, php: KernelName) -> None:
+    spin = "while (true) { $x = hash('sha1', 'x'); }"
+    write(
+        tmp_path,
+        "fork.php",
+        f"{BURN} if (!function_exists('pcntl_fork')) {{ die('255'); }} $child = pcntl_fork();"
+        f"if ($child === 0) {{ set_time_limit(2); {spin} }} pcntl_waitpid($child, $status); echo pcntl_wexitstatus($status);",
+    )
+    with serving(tmp_path, kernel=php, ini="max_execution_time=1") as served:
+        assert served.get("fork.php").body == b"255"
 
 
 def test_a_script_that_takes_the_timers_signal_gets_it_when_its_time_is_over(tmp_path: Path, php: KernelName) -> None:
