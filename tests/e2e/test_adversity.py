@@ -55,6 +55,15 @@ def raw(address: Behaviours) -> socket.socket:
     return socket.create_connection((address.host, address.port), PATIENCE_S)
 
 
+def refuses(address: Behaviours) -> bool:
+    """Return whether nobody listens there any more."""
+    try:
+        raw(address).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 @contextmanager
 def many(count: int, make: Callable[[], socket.socket]) -> Iterator[list[socket.socket]]:
     """Open `count` connections and close them at the end."""
@@ -224,6 +233,7 @@ def test_a_stop_finishes_what_is_in_flight_and_closes_what_is_idle(
         os.kill(address.process.pid, signal.SIGTERM)
         for connection in idle:
             assert connection.recv(4096) == b""  # closed, although the busy one is not done
+        address.wait_for(lambda: refuses(address))
         gate.touch()
         reply = busy.receive()
         assert reply.status == 200

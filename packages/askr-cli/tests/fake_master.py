@@ -171,6 +171,7 @@ def main() -> int:
         launcher=Launcher(),
         drain_timeout_s=plan["drain_s"],
         on_up=lambda: tell(up=True),
+        on_stop=lambda: None,
     )
     code = supervisor.run()
     try:

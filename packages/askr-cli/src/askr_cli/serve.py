@@ -47,12 +47,20 @@ def serve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> int:
     except (ConfigError, ListenError, WireUnavailableError) as error:
         _tell_failure(settings, str(error))
         return 1
-    with contextlib.closing(listener):
-        return _supervise(settings, places, wire, listener, workers=workers, fronts=fronts)
+    with contextlib.ExitStack() as listening:
+        listening.callback(listener.close)
+        return _supervise(settings, places, wire, listener, listening, workers=workers, fronts=fronts)
 
 
 def _supervise(
-    settings: Settings, places: Places, wire: WireName, listener: Listener, *, workers: int, fronts: int
+    settings: Settings,
+    places: Places,
+    wire: WireName,
+    listener: Listener,
+    listening: contextlib.ExitStack,
+    *,
+    workers: int,
+    fronts: int,
 ) -> int:
     from askr_cli.master.launcher import ProcessLauncher
     from askr_cli.master.pool_port import ShmPoolPort
@@ -79,6 +87,7 @@ def _supervise(
             launcher=ProcessLauncher(settings, places, pool, wire, (listener,), open_files),
             drain_timeout_s=settings.drain_timeout_s,
             on_up=lambda: _announce(settings, places, listener, wire=wire, workers=workers, fronts=fronts),
+            on_stop=listening.close,  # who connects now is refused, instead of waiting in a queue until we are gone
         )
         code = supervisor.run()
     if code == 0:

@@ -34,7 +34,7 @@ FRONT_SLACK_S = 1.0  # a front ends what is in flight when the time to drain is 
 class Supervisor:
     """Runs `fronts` fronts, one template and `workers` workers until it is told to stop.
 
-    `on_up` is called once, when everything is up for the first time.
+    `on_up` is called once, when everything is up for the first time; `on_stop` once, when no more clients are wanted.
     """
 
     def __init__(
@@ -46,10 +46,12 @@ class Supervisor:
         launcher: Launcher,
         drain_timeout_s: float,
         on_up: Callable[[], None],
+        on_stop: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._drain_timeout_s = drain_timeout_s
         self._on_up = on_up
+        self._on_stop = on_stop
         self._guard = CrashLoopGuard(fronts + workers + 1)
         self._poller = Poller()
         self._roster = Roster(
@@ -156,6 +158,7 @@ class Supervisor:
         self._drain_until_mono = time.monotonic() + self._drain_timeout_s
         self._deadline_mono = self._drain_until_mono + FRONT_SLACK_S
         self._roster.tell_fronts_to_leave()
+        self._on_stop()
 
     def _move(self, event: Event) -> None:
         self._roster.phase = TRANSITIONS[self.phase][event]
