@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "askr_ascii.h"
 #include "askr_cgi.h"
 #include "askr_h1_chars.h"
 #include "askr_head.h"
@@ -85,20 +86,6 @@ static uint64_t number_of(askr_slice digits)
     return number;
 }
 
-static int is_letter(uint8_t c)
-{
-    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
-/* Without regard to case. */
-static int is_same(const uint8_t *a, const uint8_t *b, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (a[i] != b[i] && !((a[i] ^ b[i]) == 0x20 && is_letter(a[i])))
-            return 0;
-    return 1;
-}
-
 /* Whether a value of Connection names the field of `r`. */
 static int names(askr_slice connection, const askr_record *r)
 {
@@ -106,7 +93,7 @@ static int names(askr_slice connection, const askr_record *r)
     for (;;) {
         const uint8_t *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
         const askr_slice option = stripped(at, (size_t)((comma != NULL ? comma : end) - at));
-        if (option.len == r->name_len && is_same(option.at, r->name, option.len))
+        if (option.len == r->name_len && askr_ascii_same(option.at, r->name, option.len))
             return 1;
         if (comma == NULL)
             return 0;

@@ -38,8 +38,7 @@ typedef struct {
     uint64_t body_bytes;
     uint64_t body_memory_bytes; /* a larger body is Python's */
     uint64_t response_memory_bytes;
-    uint64_t
-        buffer_bytes; /* of all connections together; beyond it none is accepted, and a body that is waited for is 503 */
+    uint64_t buffer_bytes; /* of all connections together; beyond it none is accepted, and bodies under way are 503 */
     uint32_t connections;
     uint32_t connections_per_address; /* 0: no limit */
     uint64_t header_read_timeout_ns;
