@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -253,6 +255,24 @@ def test_a_full_pool_is_busy(root: Path) -> None:
             may_answer.set()
             two.send(b"a" * 100)
             assert [client.answer().status for client in (one, two)] == [200, 200]
+        assert front.get("/").status == 200
+
+
+def test_slow_bodies_together_hold_no_more_memory_than_buffers_may_take(root: Path) -> None:
+    upload = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    pool_spec, limits = PoolSpec(exchanges=2, blocks=64, workers=2), Limits(buffer_bytes=1000)
+    with running_front(root, pool_spec=pool_spec, limits=limits) as front, contextlib.ExitStack() as stack:
+        clients = {client.sock: client for client in (stack.enter_context(front.connect()) for _ in range(3))}
+        for client in clients.values():
+            client.send(upload)
+            assert client.answer().status == 100
+        for client in clients.values():  # one fits into memory, one into the spool, which takes one upload
+            client.send(b"384\r\n" + b"a" * 900 + b"\r\n")
+        (refused,), _, _ = select.select(list(clients), [], [], TIMEOUT_S)
+        assert clients.pop(refused).answer().status == 503
+        for client in clients.values():
+            client.send(b"0\r\n\r\n")
+            assert client.answer().status == 200
         assert front.get("/").status == 200
 
 

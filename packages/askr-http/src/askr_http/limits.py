@@ -29,7 +29,8 @@ class Limits:
         connections_per_address: Of them, from one address; more are answered with 503 and closed. 0: no limit, because behind a proxy all
             clients have its address. Precedents: nginx's limit_conn and HAProxy's src_conn_cur, both off unless set; Apache's mod_qos 50.
         buffer_bytes: Memory for what connections of one native wire have sent and not been read for, together; when it is used up, no
-            further connection is accepted, and a body that is still arriving is answered with 503. Precedents: Envoy's overload manager
+            further connection is accepted, and a body that is still arriving is answered with 503. And for bodies that arrive at the
+            event loop, together; what goes beyond it is spooled as if it were large, or answered with 503. Precedents: Envoy's overload manager
             (shrink_heap at a share of a heap limit), Varnish's workspace times threads (64 KiB times 5000).
         response_memory_bytes: What a slow reader leaves of a response stays in memory up to this, then goes to a file.
         open_files: Files that a native wire keeps open because they were asked for. Precedent: nginx's open_file_cache, 1000 in its examples.

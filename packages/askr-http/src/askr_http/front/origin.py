@@ -86,6 +86,7 @@ class PhpOrigin:
         self._spool_dir: Final = spool_dir
         self._most_uploads: Final = most_uploads
         self._uploads = 0
+        self._gathered_bytes = 0  # of bodies that are still arriving, in memory
         self._calls: Final[dict[int, _Call]] = {}
         self._queued: Final[set[int]] = set()  # as far as is known
         self._queue_timer: asyncio.TimerHandle | None = None
@@ -141,14 +142,16 @@ class PhpOrigin:
             ):
                 xid, is_upload = self._open_upload(), True
             while data := await exchange.read_body():
-                if xid is None and self._needs_spool(size + len(data)):
+                if xid is None and (self._needs_spool(size + len(data)) or not self._may_gather(len(data))):
                     xid, is_upload = self._open_upload(), True
                     self._port.spool(xid, bytes(in_memory), 0)
+                    self._gathered_bytes -= len(in_memory)
                     in_memory.clear()
                 if xid is not None:
                     self._port.spool(xid, data, size)
                 else:
                     in_memory += data
+                    self._gathered_bytes += len(data)
                 size += len(data)
             is_spooled = xid is not None
             if xid is None:
@@ -176,6 +179,7 @@ class PhpOrigin:
             return ServerAnswer.SPOOL_FULL
         finally:
             self._uploads -= is_upload
+            self._gathered_bytes -= len(in_memory)
             if xid is not None and not is_submitted:
                 self._release(xid)
         call = _Call(xid, ResponseBuffer(self._limits.response_memory_bytes, self._spool_dir), deadline)
@@ -219,6 +223,10 @@ class PhpOrigin:
 
     def _needs_spool(self, size: int) -> bool:
         return size > self._limits.body_memory_bytes
+
+    def _may_gather(self, size: int) -> bool:
+        """Whether memory may hold further bytes of slow bodies; otherwise they are uploads, of which there are few."""
+        return self._gathered_bytes + size <= self._limits.buffer_bytes
 
     def _write_body(self, xid: int, body: bytes) -> bool:
         """Write a body into memory, or into the spool when memory is full; return whether it was spooled."""
