@@ -251,19 +251,22 @@ static void test_any_bytes_are_a_head_or_refused(void)
     fence_free(in);
 }
 
-/* Names are compared by words and then by bytes: each pair of bytes, in the word and behind it. */
-static void test_names_are_the_same_when_each_byte_is_but_for_case(void)
+static void check_one_byte(size_t at, uint8_t one, uint8_t other)
 {
     uint8_t a[9], b[9];
     memset(a, 'x', sizeof a);
     memset(b, 'X', sizeof b);
-    for (size_t at = 0; at < sizeof a; at += 4)
-        for (int pair = 0; pair < 256 * 256; pair++) {
-            a[at] = (uint8_t)pair;
-            b[at] = (uint8_t)(pair >> 8);
-            CHECK_EQUAL(askr_ascii_same(a, b, sizeof a), askr_ascii_lower(a[at]) == askr_ascii_lower(b[at]));
-            a[at] = b[at] = 'x';
-        }
+    a[at] = one;
+    b[at] = other;
+    CHECK_EQUAL(askr_ascii_same(a, b, sizeof a), askr_ascii_lower(one) == askr_ascii_lower(other));
+}
+
+/* Names are compared by words and then by bytes: each pair of bytes, in the word and behind it. */
+static void test_names_are_the_same_when_each_byte_is_but_for_case(void)
+{
+    for (size_t at = 0; at < 9; at += 4)
+        for (int pair = 0; pair < 256 * 256; pair++)
+            check_one_byte(at, (uint8_t)pair, (uint8_t)(pair >> 8));
 }
 
 int main(void)
