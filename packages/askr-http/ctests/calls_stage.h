@@ -2,6 +2,7 @@
 #define ASKR_CALLS_STAGE_H
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -259,6 +260,136 @@ static inline pid_t start_worker(uint32_t worker, void (*serve)(askr_pool *p, ui
         serve(mine, worker, x);
     CHECK(rc == ASKR_OK || rc == ASKR_ECANCELED); /* told to drain */
     _exit(0);                                     /* the parent's allocations are not this process's leaks */
+}
+
+enum { BLOCKS = 256, BLOCK_BYTES = 1024, MOST_HEAD = 16 * BLOCK_BYTES };
+
+#define OK_200 "HTTP/1.1 200 OK\r\n"
+
+static inline void set_up(void)
+{
+    stage_raise(BLOCKS, BLOCK_BYTES);
+}
+
+/* ---- workers in children: what they do, and their end ---- */
+
+static inline void kill_and_repair(pid_t pid, uint32_t worker)
+{
+    CHECK_EQUAL(kill(pid, SIGKILL), 0);
+    CHECK_EQUAL(wait_is_dead(pid), 1);
+    while (askr_pool_repair_worker(pool, worker) == ASKR_EFULL)
+        ;
+    CHECK_EQUAL(askr_worker_clear(pool, worker), ASKR_OK);
+}
+
+static inline void write_nothing(askr_pool *p, uint32_t worker, askr_xid x)
+{
+    (void)p;
+    (void)worker;
+    (void)x;
+    for (;;)
+        pause();
+}
+
+static inline void write_a_part(askr_pool *p, uint32_t worker, askr_xid x)
+{
+    write_head(p, x, 200, NO_FIELDS);
+    write_text(p, x, "part");
+    CHECK_EQUAL(askr_response_flush(p, x), ASKR_OK);
+    write_nothing(p, worker, x);
+}
+
+/* More than its window takes, and on: until nobody wants it, or `pieces` are written. */
+static inline void write_pieces(askr_pool *p, uint32_t worker, askr_xid x, int pieces)
+{
+    int rc = ASKR_OK;
+    write_head(p, x, 200, NO_FIELDS);
+    for (int i = 0; i < pieces && rc == ASKR_OK; i++)
+        rc = askr_response_write(p, x, bytes, 64 * BLOCK_BYTES);
+    CHECK(rc == ASKR_OK || rc == ASKR_ECANCELED);
+    CHECK_EQUAL(askr_worker_finish(p, worker, x, rc != ASKR_OK), ASKR_OK);
+}
+
+static inline void write_until_cancelled(askr_pool *p, uint32_t worker, askr_xid x)
+{
+    write_pieces(p, worker, x, INT32_MAX);
+    CHECK_EQUAL(askr_exchange_is_cancelled(p, x), 1);
+}
+
+static inline void write_until_cancelled_or_done(askr_pool *p, uint32_t worker, askr_xid x)
+{
+    write_pieces(p, worker, x, 3);
+}
+
+/* A worker that has it is seen in its record; nothing else says so. */
+static inline void wait_until_running(uint32_t worker)
+{
+    askr_worker_view view;
+    for (;;) {
+        CHECK_EQUAL(askr_worker_view_get(pool, worker, &view), ASKR_OK);
+        if (view.exchange != 0)
+            return;
+        (void)sched_yield();
+    }
+}
+
+/* ---- what a client got ---- */
+
+/* Nothing was sent, and the writer is as it was: the wire can answer. */
+static inline void check_untouched(client *c)
+{
+    const uint8_t text[] = "x";
+    const askr_answer row = {.status = 502, .content = {.at = text, .len = 1}};
+    const askr_slice date = SLICE(DATE), allow = {.at = NULL};
+    uint8_t out[256];
+    CHECK_EQUAL(c->t.calls, 0);
+    CHECK_EQUAL(c->call.xid, 0);
+    CHECK(askr_writer_answer(&c->w, &row, allow, date, out, sizeof out) > 0);
+}
+
+static inline void check_refused(client *c, askr_answer_id answer)
+{
+    CHECK_EQUAL(pump_to_the_end(c), ASKR_CALL_REFUSED);
+    CHECK_EQUAL(c->answer, answer);
+    check_untouched(c);
+    leave(c);
+}
+
+/* Takes the chunks apart; how many bytes the body had, which are those of the stream. */
+static inline size_t check_chunked_body(const client *c)
+{
+    const char *start = strstr((const char *)c->t.got, "\r\n\r\n");
+    size_t body = 0;
+    CHECK(start != NULL);
+    for (const char *at = start + 4;;) {
+        char *end;
+        size_t n = strtoul(at, &end, 16);
+        CHECK(end > at && end[0] == '\r' && end[1] == '\n');
+        at = end + 2;
+        CHECK((size_t)(at - (const char *)c->t.got) + n + 2 <= c->t.len);
+        check_stream((const uint8_t *)at, body, n);
+        body += n;
+        at += n;
+        CHECK(at[0] == '\r' && at[1] == '\n');
+        at += 2;
+        if (n == 0) {
+            CHECK_EQUAL(at - (const char *)c->t.got, c->t.len);
+            return body;
+        }
+    }
+}
+
+/* Every program of these tests begins and ends with them. */
+static inline void stage_open(void)
+{
+    CHECK(mkdtemp(directory) != NULL);
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* as in a Python process */
+    stream_fill(bytes, 0, sizeof bytes);
+}
+
+static inline void stage_close(void)
+{
+    CHECK_EQUAL(rmdir(directory), 0);
 }
 
 #endif
